@@ -1,0 +1,104 @@
+//! The command line: one file a subcommand; parse, call, print.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this layer is the one that prints")]
+
+mod config;
+mod control;
+mod dataset;
+mod doctor;
+mod export;
+mod ls;
+mod sessions;
+mod show;
+#[cfg(feature = "train")]
+mod stylize;
+#[cfg(feature = "train")]
+mod train;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::session::control::Request;
+
+/// Train photo-to-illustration models; watch, steer, resume and probe every run.
+#[derive(Debug, Parser)]
+#[command(name = "atelier", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "train")]
+    Train(train::Args),
+    Config(config::Args),
+    /// Pairs of photo and illustration: import, check, split, describe, export.
+    Dataset(dataset::Args),
+    Doctor(doctor::Args),
+    Export(export::Args),
+    Ls(ls::Args),
+    Show(show::Args),
+    /// Make a running session wait at its next step.
+    Pause(control::Args),
+    /// Let a paused session go on. (One that ended goes on by `atelier train --resume ID`.)
+    Resume(control::Args),
+    /// Make a running session finish its step, write a checkpoint and end.
+    Stop(control::Args),
+    /// Make a running session write a checkpoint.
+    Checkpoint(control::Args),
+    /// Make a running session write sample pictures.
+    Sample(control::Args),
+    /// Change a setting of a running session.
+    Set(control::SetArgs),
+    #[cfg(feature = "train")]
+    Stylize(stylize::Args),
+}
+
+/// A mistake in how the program was called or configured: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Parse the process's arguments and run; errors are printed here and nowhere else.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let usage = error.is::<Usage>();
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::run(&args),
+        Command::Config(args) => config::run(args),
+        Command::Dataset(args) => dataset::run(args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Export(args) => export::run(args),
+        Command::Ls(args) => ls::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Pause(args) => control::run(&args, &Request::Pause),
+        Command::Resume(args) => control::run(&args, &Request::Resume),
+        Command::Stop(args) => control::run(&args, &Request::Stop),
+        Command::Checkpoint(args) => control::run(&args, &Request::Checkpoint),
+        Command::Sample(args) => control::run(&args, &Request::Sample),
+        Command::Set(args) => control::run_set(args),
+        #[cfg(feature = "train")]
+        Command::Stylize(args) => stylize::run(&args),
+    }
+}
+
+/// Print to standard output. A reader that has seen enough (`| head`) is not an error.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

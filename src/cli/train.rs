@@ -1,0 +1,280 @@
+//! `atelier train`: one experiment, from config to trained session.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::cli::Usage;
+use crate::config::{self, Loaded, Paths};
+use crate::native::torch::{libtorch_version, load_cuda};
+use crate::record::{At, Event, Recorder};
+use crate::session::detach::Launched;
+use crate::session::{self, Folder, New, Session, SessionError, SessionRecorder, State};
+use crate::telemetry::{self, Reading};
+use crate::train::control;
+use crate::train::engine::{Engine, Outcome, Surroundings};
+use crate::train::interrupt::Interrupt;
+
+mod prepare;
+mod progress;
+
+use prepare::Prepared;
+use progress::Progress;
+
+/// Train an experiment and keep everything about it in a session folder.
+///
+/// Ctrl-C once finishes the step, writes a checkpoint and ends well; twice ends at once. Either way
+/// `atelier train --resume ID` goes on from the newest checkpoint.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  atelier train configs/quickstart.toml
+  atelier train configs/pix2pixhd.toml --set data.root=data/mine --set train.epochs=50 --detach
+  atelier train --resume last
+  atelier train --resume 260102-101500-mine --set train.epochs=200")]
+pub struct Args {
+    /// The experiment's config.
+    #[arg(required_unless_present = "resume")]
+    config: Option<PathBuf>,
+    /// Override a key of the config, checked as the file is: `--set train.epochs=5`. May be given again.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on with a session that was stopped, failed or crashed: its id, a part of it, or `last`.
+    #[arg(long, value_name = "ID", conflicts_with = "config")]
+    resume: Option<String>,
+    /// Train in the background: the run survives the end of this terminal.
+    #[arg(long)]
+    detach: bool,
+    /// Where sessions live.
+    #[arg(long, value_name = "DIR", default_value = session::DEFAULT_ROOT)]
+    root: PathBuf,
+}
+
+/// How long a detached start is waited for before it is left to itself.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Train.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let child = session::detach::child();
+    if child.is_some() {
+        session::detach::leave_terminal().context("leave the terminal")?;
+    }
+    // Before anything slow, so that no signal is missed.
+    let interrupt = Interrupt::from_signals(child.is_some()).context("install signal handlers")?;
+    let folder = match &args.resume {
+        Some(query) => Some(session::find(&args.root, query).map_err(misuse)?),
+        None => child.clone(),
+    };
+    let root = args.root.canonicalize().unwrap_or_else(|_| args.root.clone());
+    let folder = folder.map(|folder| folder.path().canonicalize().map_or(folder, Folder::new));
+    let loaded = effective_config(args, folder.as_ref())?;
+    if args.detach && child.is_none() {
+        // Mistakes in the config were told here, where someone reads them.
+        let folder = match folder {
+            Some(folder) => folder,
+            None => session::reserve(&root, &loaded.experiment.name)?,
+        };
+        return detach(&folder);
+    }
+    // On a machine without CUDA there is nothing to load, and `prepare` says so to whoever asks for it.
+    load_cuda().ok();
+    match (folder, &args.resume) {
+        (Some(folder), Some(_)) => {
+            let session = Arc::new(session::reopen_in(folder, &description(&loaded))?);
+            let prepared = prepare::prepare(&loaded.experiment).or_else(|error| {
+                session.finish(State::Failed, Some(&format!("{error:#}")))?;
+                Err(error)
+            })?;
+            carry_out(&session, &loaded, prepared, interrupt, true)
+        }
+        (folder, _) => {
+            // What cannot even begin leaves no session behind.
+            let prepared = prepare::prepare(&loaded.experiment)?;
+            let session = match folder {
+                Some(folder) => session::create_in(folder, &description(&loaded))?,
+                None => session::create(&root, &description(&loaded))?,
+            };
+            carry_out(&Arc::new(session), &loaded, prepared, interrupt, false)
+        }
+    }
+}
+
+/// The config to run: a file's, or that of the session to resume, with the overrides laid over it.
+///
+/// A resumed session's relative paths are meant from the directory it was started in, so the process goes there.
+fn effective_config(args: &Args, folder: Option<&Folder>) -> anyhow::Result<Loaded> {
+    let loaded = match (folder, &args.config) {
+        (_, Some(path)) => config::load(path, &args.set),
+        (Some(folder), None) => {
+            let manifest = session::Manifest::load(folder)?;
+            if let Some(directory) = manifest.directory.as_ref().map(Path::new).filter(|path| path.is_dir()) {
+                std::env::set_current_dir(directory).with_context(|| format!("go to {}", directory.display()))?;
+            }
+            config::parse_with(&manifest.config(), &folder.manifest().display().to_string(), &args.set, Paths::Checked)
+        }
+        (None, None) => return Err(Usage("name a config, or a session with --resume".to_owned()).into()),
+    };
+    loaded.map_err(|errors| Usage::from(errors).into())
+}
+
+/// A session that cannot be found is a mistake of the call; everything else is not.
+fn misuse(error: SessionError) -> anyhow::Error {
+    if error.is_usage() { Usage(error.to_string()).into() } else { error.into() }
+}
+
+fn detach(folder: &Folder) -> anyhow::Result<()> {
+    let id = folder.id();
+    match session::detach::spawn(folder, PATIENCE)? {
+        Launched::Started { pid } => println!("{id} trains in the background, process {pid}"),
+        Launched::Preparing { pid } => println!("{id} still prepares in the background, process {pid}"),
+        Launched::Failed { status, output } => bail!("{id} did not start ({status}):\n{}", output.trim_end()),
+    }
+    println!("  atelier show {id}     how it stands");
+    println!("  atelier stop {id}     write a checkpoint and end");
+    Ok(())
+}
+
+fn description(loaded: &Loaded) -> New<'_> {
+    let experiment = &loaded.experiment;
+    New {
+        name: &experiment.name,
+        tags: &experiment.tags,
+        notes: &experiment.notes,
+        config: &loaded.text,
+        command: std::env::args().collect(),
+        seed: Some(experiment.seed),
+        parent: None,
+        inventory: serde_json::to_value(telemetry::inventory()).unwrap_or_default(),
+        versions: BTreeMap::from([("libtorch".to_owned(), libtorch_version().to_owned())]),
+    }
+}
+
+/// Train in an open session and write down how it ended.
+fn carry_out(
+    session: &Arc<Session>,
+    loaded: &Loaded,
+    prepared: Prepared,
+    interrupt: Interrupt,
+    resumed: bool,
+) -> anyhow::Result<()> {
+    let outcome = train(session, loaded, prepared, interrupt, resumed);
+    let (state, reason) = match &outcome {
+        Ok(Outcome::Finished) => (State::Finished, None),
+        Ok(Outcome::Stopped(reason)) => (State::Stopped, Some(reason.clone())),
+        Ok(Outcome::Failed(reason)) => (State::Failed, Some(reason.clone())),
+        Err(error) => (State::Failed, Some(format!("{error:#}"))),
+    };
+    session.finish(state, reason.as_deref())?;
+    let id = session.id();
+    match outcome? {
+        Outcome::Finished => println!("{} is done: {}", id, session.folder().path().display()),
+        Outcome::Stopped(reason) => {
+            println!("{id} stopped: {reason}\n  atelier train --resume {id}     goes on");
+        }
+        Outcome::Failed(reason) => bail!("{id} failed: {reason}"),
+    }
+    println!("  atelier show {id}\n  atelier stylize --session {id} photo.jpg -o out/");
+    Ok(())
+}
+
+fn train(
+    session: &Arc<Session>,
+    loaded: &Loaded,
+    prepared: Prepared,
+    interrupt: Interrupt,
+    resumed: bool,
+) -> anyhow::Result<Outcome> {
+    let Prepared { device, extent, learner, train, validation, pairs } = prepared;
+    session.set_totals(extent.steps(), extent.epochs as f64)?;
+    for remark in loaded.remarks.iter().chain(&learner.track().remarks()) {
+        session.remark(remark)?;
+    }
+    let progress = Arc::new(Progress::new(extent.steps(), extent.epochs));
+    progress.line(&format!(
+        "{}  {} pairs to train on, {} held out, {} steps on {:?}",
+        session.id(),
+        pairs.0,
+        pairs.1,
+        extent.steps(),
+        device
+    ));
+    let position = Arc::new(Mutex::new(extent.at(0)));
+    let recorder: Arc<dyn Recorder> = Arc::new(Tee {
+        recorder: session.recorder(),
+        session: Arc::clone(session),
+        progress: Arc::clone(&progress),
+        position: Arc::clone(&position),
+    });
+    let samples = session.telemetry_store();
+    let remarks = Arc::clone(&recorder);
+    let _telemetry = telemetry::spawn(
+        Duration::from_millis(loaded.experiment.telemetry.interval_ms),
+        telemetry::Sampler::new(session.folder().path()),
+        move |at, reading| match reading {
+            Reading::Values(values) => {
+                samples.append(at, values);
+            }
+            Reading::Remark(text) => remarks.event(at, Event::new("warning", text)),
+        },
+        {
+            let position = Arc::clone(&position);
+            move || *position.lock().unwrap_or_else(PoisonError::into_inner)
+        },
+    )
+    .context("start the telemetry thread")?;
+    let surroundings = Surroundings {
+        recorder,
+        on_state: Box::new({
+            let session = Arc::clone(session);
+            // A manifest that cannot be written now is written by the next change; the run goes on.
+            move |state, reason| {
+                session.set_state(state, Some(reason)).unwrap_or_else(|error| session.log(&error.to_string()));
+            }
+        }),
+        mailbox: control::serve(session.control_listener()?)?,
+        interrupt,
+        checkpoints: session.folder().checkpoints(),
+        samples: session.folder().samples(),
+    };
+    let mut engine = Engine::new(loaded.experiment.clone(), learner, train, validation, extent, device, surroundings);
+    if resumed {
+        engine.resume()?;
+        if engine.is_done() {
+            progress.line(&format!(
+                "all {} epochs are done; `--set train.epochs={}` goes on",
+                extent.epochs,
+                2 * extent.epochs
+            ));
+        }
+    }
+    let outcome = engine.run();
+    progress.close();
+    Ok(outcome?)
+}
+
+/// Everything goes to the session; what a person should see goes to the terminal too.
+struct Tee {
+    session: Arc<Session>,
+    recorder: Arc<SessionRecorder>,
+    progress: Arc<Progress>,
+    /// Where the run is, for whoever samples the machine.
+    position: Arc<Mutex<At>>,
+}
+
+impl Recorder for Tee {
+    fn values(&self, at: At, values: &[(&str, f64)]) {
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = at;
+        self.recorder.values(at, values);
+        self.progress.values(at, values);
+    }
+
+    fn event(&self, at: At, event: Event) {
+        if !self.session.prints_to_log() {
+            self.session.log(&format!("step {}: {}: {}", at.step, event.kind, event.message));
+        }
+        self.recorder.event(at, event.clone());
+        self.progress.event(at, event);
+    }
+}

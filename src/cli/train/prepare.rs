@@ -1,0 +1,105 @@
+//! From a checked config to everything the engine runs on: device, pairs, loaders, track.
+
+use anyhow::Context;
+use tch::{Cuda, Device};
+
+use crate::cli::Usage;
+use crate::config::{self, Experiment, Precision};
+use crate::data::batch::Batches;
+use crate::data::cache::Cache;
+use crate::data::loader::{Loader, LoaderOptions};
+use crate::data::{self, Dataset};
+use crate::native::torch::allow_tf32;
+use crate::tracks::Track;
+use crate::tracks::pix2pixhd::Pix2PixHd;
+use crate::train::learner::Learner;
+use crate::train::schedule::Extent;
+
+/// A run that is ready to begin.
+pub struct Prepared {
+    /// Where it trains.
+    pub device: Device,
+    /// Steps and epochs.
+    pub extent: Extent,
+    /// What learns.
+    pub learner: Learner,
+    /// Batches to train on.
+    pub train: Box<dyn Batches>,
+    /// Batches held out, if any are.
+    pub validation: Option<Box<dyn Batches>>,
+    /// Pairs to train on, and pairs held out.
+    pub pairs: (usize, usize),
+}
+
+/// Prepare a run: everything that can fail before there is anything to lose.
+pub fn prepare(experiment: &Experiment) -> anyhow::Result<Prepared> {
+    let device = device(experiment.device)?;
+    if experiment.train.threads > 0 {
+        tch::set_num_threads(experiment.train.threads as i32);
+    }
+    allow_tf32(experiment.train.precision != Precision::F32)?;
+    if device.is_cuda() {
+        tch::Cuda::cudnn_set_benchmark(true);
+    }
+    let dataset = dataset(&experiment.data)?;
+    let split = data::split(&dataset, experiment.data.validation_fraction, experiment.data.split_seed);
+    if split.train.is_empty() {
+        return Err(Usage(format!(
+            "{} has no pairs to train on after the split: add pairs, or lower data.validation_fraction",
+            experiment.data.root.display()
+        ))
+        .into());
+    }
+    let pairs = (split.train.len(), split.validation.len());
+    let cache = Cache::open(&dataset, &experiment.data, &data::cache::default_dir())?;
+    let load = |indices: Vec<usize>, training: bool| {
+        Loader::new(
+            cache.clone(),
+            indices,
+            LoaderOptions {
+                config: experiment.data.clone(),
+                batch_size: experiment.train.batch_size,
+                seed: experiment.seed,
+                augment: training,
+                shuffle: training,
+                device,
+            },
+        )
+    };
+    let train: Box<dyn Batches> = Box::new(load(split.train, true)?);
+    let validation: Option<Box<dyn Batches>> =
+        if split.validation.is_empty() { None } else { Some(Box::new(load(split.validation, false)?)) };
+    let extent = Extent::new(train.per_epoch(), experiment.train.accumulate, experiment.train.epochs);
+    let track: Box<dyn Track> = match experiment.track {
+        config::Track::Pix2pixhd => Box::new(Pix2PixHd::new(experiment, device)?),
+    };
+    let learner = Learner::new(track, experiment, extent, device)?;
+    Ok(Prepared { device, extent, learner, train, validation, pairs })
+}
+
+/// The device a config names, checked to be there.
+fn device(wanted: config::Device) -> anyhow::Result<Device> {
+    let count = Cuda::device_count().max(0) as usize;
+    match wanted {
+        config::Device::Cpu => Ok(Device::Cpu),
+        config::Device::Auto => Ok(if count > 0 { Device::Cuda(0) } else { Device::Cpu }),
+        config::Device::Cuda(index) if index < count => Ok(Device::Cuda(index)),
+        config::Device::Cuda(index) => Err(Usage(format!(
+            "device cuda:{index} is not there: libtorch sees {count} CUDA devices. `atelier doctor` tells why; device = \
+             \"auto\" takes what there is"
+        ))
+        .into()),
+    }
+}
+
+/// The config's pairs; drawn first where it says so and they are absent.
+fn dataset(config: &config::Data) -> anyhow::Result<Dataset> {
+    let root = &config.root;
+    match config.procedural {
+        Some(procedural) if !root.exists() => {
+            data::synth::procedural(root, procedural.count, procedural.seed, procedural.size)
+                .with_context(|| format!("draw {} pairs into {}", procedural.count, root.display()))
+        }
+        _ => Dataset::open(root).with_context(|| format!("open the pairs in {}", root.display())),
+    }
+}

@@ -1,0 +1,69 @@
+//! `GlobalGenerator`: down, residual blocks, up.
+
+use tch::{TchError, Tensor};
+
+use super::{IMAGE_CHANNELS, convolution, grow, growing, resnet_block};
+use crate::config::Generator;
+use crate::models::layers::{View, norm_relu, wide};
+use crate::models::params::Layout;
+
+/// Position in `model` of residual block `block`.
+fn block_key(config: &Generator, block: usize) -> String {
+    format!("model.{}", 4 + 3 * config.n_downsample_global + block)
+}
+
+/// Position in `model` of growing layer `step`.
+fn grow_key(config: &Generator, step: usize) -> String {
+    format!("model.{}", 4 + 3 * config.n_downsample_global + config.n_blocks_global + 3 * step)
+}
+
+/// Position in `model` of the last convolution, which follows a pad.
+fn last_key(config: &Generator) -> String {
+    format!("model.{}", 5 + 6 * config.n_downsample_global + config.n_blocks_global)
+}
+
+/// Name and shape of every parameter.
+pub fn layout(config: &Generator) -> Layout {
+    let mut layout = body_layout(config, config.ngf as i64);
+    layout.extend(convolution(last_key(config), config.ngf as i64, IMAGE_CHANNELS, 7));
+    layout
+}
+
+/// The same without the last convolution, at a first width of `ngf`.
+pub(super) fn body_layout(config: &Generator, ngf: i64) -> Layout {
+    let n = config.n_downsample_global;
+    let mut layout = convolution("model.1", IMAGE_CHANNELS, ngf, 7);
+    for i in 0..n {
+        layout.extend(convolution(format!("model.{}", 4 + 3 * i), ngf << i, ngf << (i + 1), 3));
+    }
+    for block in 0..config.n_blocks_global {
+        layout.extend(resnet_block(&block_key(config, block), ngf << n));
+    }
+    for i in 0..n {
+        layout.extend(growing(grow_key(config, i), config.upsample, ngf << (n - i), ngf << (n - i - 1)));
+    }
+    layout
+}
+
+/// An image of the same size, in [-1, 1], float32.
+pub fn forward(view: &View<'_>, config: &Generator, x: &Tensor) -> Result<Tensor, TchError> {
+    let h = body(view, config, x)?; // [B, ngf, H, W]
+    let h = view.conv_reflect(&last_key(config), &h, 3)?; // [B, 3, H, W]
+    h.f_to_kind(wide(view.kind()))?.f_tanh()
+}
+
+/// The features under the last convolution: all that a local enhancer keeps of its global branch.
+pub(super) fn body(view: &View<'_>, config: &Generator, x: &Tensor) -> Result<Tensor, TchError> {
+    let x = x.f_to_kind(view.kind())?;
+    let mut h = norm_relu(&view.conv_reflect("model.1", &x, 3)?)?; // [B, ngf, H, W]
+    for i in 0..config.n_downsample_global {
+        h = norm_relu(&view.conv(&format!("model.{}", 4 + 3 * i), &h, 2, 1)?)?; // [B, 2^(i+1) ngf, H/2^(i+1), W/2^(i+1)]
+    }
+    for block in 0..config.n_blocks_global {
+        h = view.resnet_block(&block_key(config, block), &h)?; // [B, 2^n ngf, H/2^n, W/2^n]
+    }
+    for i in 0..config.n_downsample_global {
+        h = norm_relu(&grow(view, config.upsample, &grow_key(config, i), &h)?)?; // [B, 2^(n-i-1) ngf, ..]
+    }
+    Ok(h) // [B, ngf, H, W]
+}

@@ -1,0 +1,148 @@
+//! Steering a running session: JSON lines over the Unix socket in its folder.
+//!
+//! A client sends one request a line and gets one response a line, in order. The running process answers at the next
+//! step boundary, when the command has had its effect:
+//! ```json
+//! {"version":1,"command":"set","key":"lr","value":"1e-4"}
+//! {"version":1,"outcome":"ok","message":"…","step":1200,"epoch":3.5,"time":"2026-02-03T10:11:12.5Z"}
+//! {"version":1,"outcome":"error","message":"…"}
+//! ```
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::record::At;
+
+mod client;
+mod socket;
+
+pub use client::{Client, ControlError};
+pub use socket::{bind, connect, remove_stale};
+
+/// The version of this protocol; a process refuses a newer one, naming both.
+pub const VERSION: u32 = 1;
+/// Longest line either side reads, in bytes.
+pub const LINE_LIMIT: usize = 64 * 1024;
+
+/// What a running session can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Request {
+    /// Wait at the next step boundary.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Finish the step, write a checkpoint, end.
+    Stop,
+    /// Write a checkpoint now.
+    Checkpoint,
+    /// Write sample pictures now.
+    Sample,
+    /// Change a setting while it runs.
+    Set {
+        /// What, such as `lr`.
+        key: String,
+        /// To what, as a person would write it.
+        value: String,
+    },
+    /// Say where it stands.
+    Status,
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pause => out.write_str("pause"),
+            Self::Resume => out.write_str("resume"),
+            Self::Stop => out.write_str("stop"),
+            Self::Checkpoint => out.write_str("checkpoint"),
+            Self::Sample => out.write_str("sample"),
+            Self::Set { key, value } => write!(out, "set {key} {value}"),
+            Self::Status => out.write_str("status"),
+        }
+    }
+}
+
+impl Request {
+    /// The request in a line from a client, or what to answer to it.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(default)]
+            version: Option<u32>,
+        }
+        let head: Head = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
+        if let Some(version) = head.version.filter(|version| *version > VERSION) {
+            return Err(format!(
+                "the request speaks version {version} of the protocol, this process up to {VERSION}: it runs an older \
+                 Atelier ({})",
+                env!("CARGO_PKG_VERSION")
+            ));
+        }
+        serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))
+    }
+
+    /// The line to send, with its end.
+    pub fn to_line(&self) -> String {
+        line(self)
+    }
+}
+
+/// What a running session answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Response {
+    /// It was done.
+    Ok {
+        /// One line for a person.
+        message: String,
+        /// Optimizer steps finished when it took effect.
+        step: i64,
+        /// Epochs finished then.
+        #[serde(default)]
+        epoch: Option<f64>,
+        /// When it took effect.
+        time: Timestamp,
+    },
+    /// It was not done.
+    Error {
+        /// Why, in one line.
+        message: String,
+    },
+}
+
+impl Response {
+    /// It was done, now, at `at`.
+    pub fn ok(message: impl Into<String>, at: At) -> Self {
+        let epoch = at.epoch.is_finite().then_some(at.epoch);
+        Self::Ok { message: message.into(), step: at.step, epoch, time: Timestamp::now() }
+    }
+
+    /// It was not done.
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::Error { message: message.into() }
+    }
+
+    /// The line to send, with its end.
+    pub fn to_line(&self) -> String {
+        line(self)
+    }
+}
+
+fn line<T: Serialize>(body: &T) -> String {
+    #[derive(Serialize)]
+    struct Versioned<'a, T> {
+        version: u32,
+        #[serde(flatten)]
+        body: &'a T,
+    }
+    // Strings, numbers and times always are JSON.
+    let mut line = serde_json::to_string(&Versioned { version: VERSION, body }).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! What a list of sessions shows: one small manifest and one small summary read for each.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::lock::is_shared;
+use super::summary::write_float;
+use super::{Folder, Lock, Manifest, SessionError, State, Summary, find, host_name};
+use crate::record::Frames;
+
+/// A manifest together with how the session really stands.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// How it stands: [`State::Crashed`] where the manifest says that it is alive and nobody holds the lock.
+    pub state: State,
+    /// Why `state` may be wrong, when that cannot be seen from here.
+    pub doubt: Option<String>,
+}
+
+/// Read a session's manifest and see whether it is alive.
+pub fn observe(folder: &Folder) -> Result<Observed, SessionError> {
+    let manifest = Manifest::load(folder)?;
+    if !manifest.state.is_active() {
+        return Ok(Observed { state: manifest.state, manifest, doubt: None });
+    }
+    let held = match Lock::is_held(folder) {
+        Ok(held) => held,
+        Err(error) => {
+            let doubt = format!("whether a process runs it cannot be seen: {error}");
+            return Ok(Observed { state: manifest.state, manifest, doubt: Some(doubt) });
+        }
+    };
+    if held {
+        return Ok(Observed { state: manifest.state, manifest, doubt: None });
+    }
+    // It may have ended between the two looks: what it wrote before it let the lock go is there now.
+    let manifest = Manifest::load(folder)?;
+    if !manifest.state.is_active() {
+        return Ok(Observed { state: manifest.state, manifest, doubt: None });
+    }
+    match &manifest.host {
+        Some(host) if *host != host_name() && is_shared(folder.path()) => {
+            let doubt = format!("it ran on {host}; whether it still does cannot be seen from here");
+            Ok(Observed { state: manifest.state, manifest, doubt: Some(doubt) })
+        }
+        _ => Ok(Observed { state: State::Crashed, manifest, doubt: None }),
+    }
+}
+
+/// The newest value of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Latest {
+    /// At which step.
+    pub step: i64,
+    /// The value; NaN and the infinities are texts in JSON.
+    #[serde(serialize_with = "write_float")]
+    pub value: f64,
+}
+
+/// One line of a list of sessions.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listing {
+    /// The id.
+    pub id: String,
+    /// The folder.
+    pub path: PathBuf,
+    /// How it stands; absent when the manifest cannot be read.
+    pub state: Option<State>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Short name.
+    pub name: String,
+    /// What is trained.
+    pub track: Option<String>,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// Optimizer steps finished; absent before the first.
+    pub step: Option<i64>,
+    /// Optimizer steps in all.
+    pub total_steps: Option<i64>,
+    /// Epochs finished.
+    pub epoch: Option<f64>,
+    /// Epochs in all.
+    pub total_epochs: Option<f64>,
+    /// Images a second, while it runs.
+    pub images_per_sec: Option<f64>,
+    /// Restarts.
+    pub generation: u32,
+    /// Start of the newest generation.
+    pub started: Option<Timestamp>,
+    /// Its end, if it ended in order.
+    pub ended: Option<Timestamp>,
+    /// When it last recorded something.
+    pub last_recorded: Option<Timestamp>,
+    /// Host of the newest generation.
+    pub host: Option<String>,
+    /// Process of the newest generation.
+    pub pid: Option<u32>,
+    /// The session that it branched from.
+    pub parent: Option<String>,
+    /// The series that checkpoints are chosen by.
+    pub best_metric: Option<String>,
+    /// The newest value of every series.
+    pub latest: BTreeMap<String, Latest>,
+    /// What is wrong with the folder, if something is.
+    pub problem: Option<String>,
+}
+
+/// The series with images a second.
+const SPEED: &str = "speed/images_per_sec";
+
+impl Listing {
+    /// Seconds since it started (while alive) or since it was last heard of.
+    pub fn age_secs(&self, now: Timestamp) -> Option<f64> {
+        let since = if self.state.is_some_and(State::is_active) {
+            self.started
+        } else {
+            self.ended.or(self.last_recorded).or(self.started)
+        };
+        Some(now.duration_since(since?).as_secs_f64().max(0.0))
+    }
+
+    /// The newest value of the first of `names` that there is, with its name.
+    pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<(&'a str, Latest)> {
+        names.iter().find_map(|name| self.latest.get(*name).map(|latest| (*name, *latest)))
+    }
+
+    fn empty(folder: &Folder) -> Self {
+        Self {
+            id: folder.id(),
+            path: folder.path().to_owned(),
+            state: None,
+            reason: None,
+            name: folder.id(),
+            track: None,
+            tags: Vec::new(),
+            step: None,
+            total_steps: None,
+            epoch: None,
+            total_epochs: None,
+            images_per_sec: None,
+            generation: 0,
+            started: None,
+            ended: None,
+            last_recorded: None,
+            host: None,
+            pid: None,
+            parent: None,
+            best_metric: None,
+            latest: BTreeMap::new(),
+            problem: None,
+        }
+    }
+}
+
+/// Every session under `root`, oldest first. Folders that are damaged or unreadable are listed with their problem; a
+/// root that is not there has no sessions.
+pub fn list(root: &Path) -> Result<Vec<Listing>, SessionError> {
+    let ids = find::ids(root)?;
+    Ok(ids.par_iter().map(|id| read(&Folder::new(root.join(id)))).collect())
+}
+
+/// One session for a list. Never fails: what cannot be read is the listing's `problem`.
+pub fn read(folder: &Folder) -> Listing {
+    let mut listing = Listing::empty(folder);
+    match observe(folder) {
+        Ok(observed) => fill(&mut listing, &observed),
+        Err(_) if is_new(folder) => {
+            listing.problem = Some("no manifest: it is being prepared, or its start was interrupted".to_owned());
+        }
+        Err(error) => listing.problem = Some(error.to_string()),
+    }
+    let recorded_in = match Summary::load(folder) {
+        Some(summary) => Some(take(&mut listing, summary)),
+        None => take_from_store(&mut listing, folder),
+    };
+    // A speed is of this generation, or it says nothing about what runs.
+    let alive =
+        matches!(listing.state, Some(State::Running | State::Paused)) && recorded_in == Some(listing.generation);
+    listing.images_per_sec = listing.latest.get(SPEED).map(|latest| latest.value).filter(|_| alive);
+    listing
+}
+
+/// Nothing but what exists before the first manifest: a log and a lock.
+fn is_new(folder: &Folder) -> bool {
+    !folder.manifest().exists() && folder.path().exists() && !folder.metrics().exists() && !folder.events().exists()
+}
+
+fn fill(listing: &mut Listing, observed: &Observed) {
+    let manifest = &observed.manifest;
+    listing.state = Some(observed.state);
+    listing.reason.clone_from(&manifest.reason);
+    listing.name.clone_from(&manifest.name);
+    listing.track = manifest.track().map(str::to_owned);
+    listing.tags.clone_from(&manifest.tags);
+    listing.total_steps = manifest.progress.total_steps;
+    let planned =
+        || manifest.config_value("train.epochs").and_then(toml_edit::Value::as_integer).map(|epochs| epochs as f64);
+    listing.total_epochs = manifest.progress.total_epochs.or_else(planned);
+    listing.generation = manifest.generation;
+    listing.started = manifest.started;
+    listing.ended = manifest.ended;
+    listing.host.clone_from(&manifest.host);
+    listing.pid = manifest.pid;
+    listing.parent.clone_from(&manifest.parent);
+    let metric = manifest.config_value("checkpoint.best_metric").and_then(toml_edit::Value::as_str);
+    listing.best_metric = metric.map(|metric| format!("val/{metric}"));
+    listing.problem.clone_from(&observed.doubt);
+}
+
+/// Gives the generation that the values are of.
+fn take(listing: &mut Listing, summary: Summary) -> u32 {
+    let generation = summary.generation;
+    listing.step = Some(summary.step);
+    listing.epoch = summary.epoch;
+    listing.last_recorded = Some(summary.time);
+    let series = summary.series.into_iter();
+    listing.latest = series.map(|(name, newest)| (name, Latest { step: newest.step, value: newest.value })).collect();
+    generation
+}
+
+/// Without a summary (a folder that came from elsewhere, a crash in the first second) the store tells.
+fn take_from_store(listing: &mut Listing, folder: &Folder) -> Option<u32> {
+    if !folder.metrics().is_dir() {
+        return None;
+    }
+    let frames = match Frames::open(&folder.metrics()) {
+        Ok(frames) => frames,
+        Err(error) => {
+            listing.problem.get_or_insert_with(|| error.to_string());
+            return None;
+        }
+    };
+    let mut generation = None;
+    for name in frames.series_names().unwrap_or_default() {
+        let Some(point) = frames.latest(&name) else { continue };
+        if listing.step.is_none_or(|step| step <= point.step) {
+            listing.step = Some(point.step);
+            listing.epoch = Some(point.epoch);
+        }
+        let time = Timestamp::from_nanosecond(i128::from(point.time_ns)).ok();
+        listing.last_recorded = listing.last_recorded.max(time);
+        generation = generation.max(Some(point.generation));
+        listing.latest.insert(name, Latest { step: point.step, value: point.value });
+    }
+    if listing.last_recorded.is_none() {
+        let changed = std::fs::metadata(folder.path()).and_then(|data| data.modified()).ok();
+        listing.last_recorded = changed.and_then(|time: SystemTime| Timestamp::try_from(time).ok());
+    }
+    generation
+}

@@ -1,0 +1,60 @@
+//! Checkpoints written off the training thread, one at a time.
+
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+
+use crate::config;
+use crate::train::checkpoint::{self, CheckpointError, Snapshot, Written};
+
+/// What a write came to: the checkpoint, and those removed to make room.
+pub type Saved = Result<(Written, Vec<PathBuf>), CheckpointError>;
+
+/// Called with the outcome, on the writing thread.
+pub type OnSaved = Box<dyn FnOnce(&Saved) + Send>;
+
+/// Writes checkpoints of one run in the background.
+#[derive(Debug)]
+pub struct Saver {
+    dir: PathBuf,
+    settings: config::Checkpoint,
+    in_flight: Option<JoinHandle<Saved>>,
+}
+
+impl Saver {
+    /// A saver into `dir`.
+    pub fn new(dir: PathBuf, settings: config::Checkpoint) -> Self {
+        Self { dir, settings, in_flight: None }
+    }
+
+    /// Start writing; waits for the write before it. Gives that one's outcome, if there was one.
+    pub fn submit(&mut self, snapshot: Snapshot, on_saved: OnSaved) -> std::io::Result<Option<Saved>> {
+        let former = self.wait();
+        let dir = self.dir.clone();
+        let settings = self.settings.clone();
+        let write = move || {
+            let saved = checkpoint::write(&dir, snapshot)
+                .and_then(|written| checkpoint::prune(&dir, &settings).map(|removed| (written, removed)));
+            on_saved(&saved);
+            saved
+        };
+        self.in_flight = Some(thread::Builder::new().name("checkpoint".to_owned()).spawn(write)?);
+        Ok(former)
+    }
+
+    /// Wait for the write under way, if any.
+    pub fn wait(&mut self) -> Option<Saved> {
+        self.in_flight.take().map(|handle| match handle.join() {
+            Ok(saved) => saved,
+            Err(_) => Err(CheckpointError::Damaged {
+                path: self.dir.clone(),
+                problem: "the writing thread panicked".to_owned(),
+            }),
+        })
+    }
+}
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}

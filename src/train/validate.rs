@@ -1,0 +1,145 @@
+//! Held-out metrics and the pictures that go with them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::config::Metric;
+use crate::data::batch::{Batch, BatchError, Batches};
+use crate::metrics;
+use crate::train::learner::Learner;
+
+/// Why validation or sampling came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// A held-out batch could not be had.
+    #[error("held-out pairs: {0}")]
+    Data(BatchError),
+    /// libtorch refused.
+    #[error("{0}")]
+    Torch(#[from] TchError),
+    /// A picture could not be written.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The picture or its folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Means over the held-out pairs: `val/<metric>` of the prediction and `val/identity_<metric>` of the untouched input,
+/// the baseline that a trained network must beat.
+pub fn validate(
+    learner: &Learner,
+    batches: &mut dyn Batches,
+    metrics: &[Metric],
+    max_pairs: usize,
+) -> Result<Vec<(String, f64)>, ValidateError> {
+    let mut sums = vec![(0.0, 0.0); metrics.len()];
+    let mut pairs = 0;
+    for index in 0..batches.per_epoch() {
+        if max_pairs > 0 && pairs >= max_pairs {
+            break;
+        }
+        let batch = batches.batch(0, index).map_err(ValidateError::Data)?;
+        let prediction = to_unit(&learner.predict(&batch.input)?)?;
+        let input = to_unit(&batch.input)?;
+        let target = to_unit(&batch.target)?;
+        for (metric, (sum, identity)) in metrics.iter().zip(&mut sums) {
+            *sum += total(&measure(*metric, &prediction, &target)?)?;
+            *identity += total(&measure(*metric, &input, &target)?)?;
+        }
+        pairs += batch.ids.len();
+    }
+    let count = pairs as f64;
+    Ok(metrics
+        .iter()
+        .zip(sums)
+        .flat_map(|(metric, (sum, identity))| {
+            let name = metric.name();
+            [(format!("val/{name}"), sum / count), (format!("val/identity_{name}"), identity / count)]
+        })
+        .collect())
+}
+
+/// [-1, 1] to [0, 1], clamped.
+fn to_unit(image: &Tensor) -> Result<Tensor, TchError> {
+    image.f_to_kind(Kind::Float)?.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_clamp(0.0, 1.0)
+}
+
+fn measure(metric: Metric, a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
+    match metric {
+        Metric::L1 => metrics::l1(a, b),
+        Metric::Mse => metrics::mse(a, b),
+        Metric::Psnr => metrics::psnr(a, b),
+        Metric::Ssim => metrics::ssim(a, b),
+    }
+}
+
+fn total(values: &Tensor) -> Result<f64, TchError> {
+    f64::try_from(values.f_to_kind(Kind::Double)?.f_sum(Kind::Double)?)
+}
+
+/// Write `input | target | prediction`, side by side, of the first `count` held-out pairs to
+/// `<dir>/step-XXXXXXXX/NN.png`; the folder appears whole or not at all. Gives its path.
+pub fn sample(
+    learner: &Learner,
+    batches: &mut dyn Batches,
+    count: usize,
+    dir: &Path,
+    step: i64,
+) -> Result<PathBuf, ValidateError> {
+    let target = dir.join(format!("step-{step:08}"));
+    let partial = dir.join(format!("step-{step:08}.partial"));
+    let wrote = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ValidateError::Write { path, source }
+    };
+    fs::remove_dir_all(&partial).ok();
+    fs::create_dir_all(&partial).map_err(wrote(&partial))?;
+    let mut written = 0;
+    for index in 0..batches.per_epoch() {
+        if written >= count {
+            break;
+        }
+        let batch = batches.batch(0, index).map_err(ValidateError::Data)?;
+        for picture in triptychs(learner, &batch)?.into_iter().take(count - written) {
+            let path = partial.join(format!("{written:02}.png"));
+            picture
+                .save(&path)
+                .map_err(|error| ValidateError::Write { path: path.clone(), source: io::Error::other(error) })?;
+            written += 1;
+        }
+    }
+    fs::remove_dir_all(&target).ok();
+    fs::rename(&partial, &target).map_err(wrote(&target))?;
+    Ok(target)
+}
+
+/// `input | target | prediction` of each pair of a batch.
+fn triptychs(learner: &Learner, batch: &Batch) -> Result<Vec<RgbImage>, ValidateError> {
+    let prediction = learner.predict(&batch.input)?;
+    let parts = [&batch.input, &batch.target, &prediction.f_to_kind(Kind::Float)?];
+    // [B, 3, H, 3W] in [-1, 1] to bytes [B, H, 3W, 3]
+    let bytes = Tensor::f_cat(&parts, 3)?
+        .f_add_scalar(1.0)?
+        .f_mul_scalar(127.5)?
+        .f_round()?
+        .f_clamp(0.0, 255.0)?
+        .f_permute([0, 2, 3, 1])?
+        .f_to_kind(Kind::Uint8)?
+        .f_to_device(Device::Cpu)?
+        .f_contiguous()?;
+    let (count, height, width, _) = bytes.size4()?;
+    (0..count)
+        .map(|index| {
+            let raw = Vec::<u8>::try_from(bytes.f_get(index)?.f_flatten(0, -1)?)?;
+            RgbImage::from_raw(width as u32, height as u32, raw)
+                .ok_or_else(|| TchError::Shape(format!("a sample of {width}x{height} pixels has too few bytes")).into())
+        })
+        .collect()
+}

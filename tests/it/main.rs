@@ -1,0 +1,26 @@
+//! Integration tests, one binary: linking is what costs.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test that is skipped says why")]
+
+mod config;
+mod dataset;
+mod doctor;
+#[cfg(feature = "train")]
+mod kill;
+mod layers;
+#[cfg(feature = "train")]
+mod loader;
+#[cfg(feature = "train")]
+mod metrics;
+#[cfg(feature = "train")]
+mod pix2pixhd;
+mod record;
+mod session;
+#[cfg(feature = "train")]
+mod stylize;
+#[cfg(feature = "train")]
+mod train;
+#[cfg(feature = "train")]
+mod trainer;
+#[cfg(feature = "train")]
+mod weights;
