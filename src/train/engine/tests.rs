@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tch::{Kind, Tensor};
@@ -16,6 +16,14 @@ use crate::tracks::{Forward, Objective, StepContext, Track};
 use crate::train::control::Order;
 
 const BATCHES: usize = 3;
+
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// Held from a test's first run to its end: libtorch's generator is one for the process, which a real process has
+    /// one run of, and tests are threads of the same process.
+    static ALONE: MutexGuard<'static, ()> = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+}
 
 /// What was recorded, kept in memory.
 #[derive(Default)]
@@ -157,6 +165,7 @@ fn settings() -> Experiment {
 }
 
 fn bench(dir: &Path, settings: Experiment, track: Line, missing: &[(usize, usize)]) -> Bench {
+    ALONE.with(|_| ());
     let extent = Extent::new(BATCHES, settings.train.accumulate, settings.train.epochs);
     let learner = Learner::new(Box::new(track), &settings, extent, Device::Cpu).unwrap();
     let memory = Arc::new(Memory::default());
