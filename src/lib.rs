@@ -6,6 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`] | one file a subcommand: parse, call, print |
+//! | [`app`] | the dashboard: event, action, update, view |
 //! | `train` | engine, schedule, checkpoint, control server |
 //! | `tracks` | a track = models + losses + one step + predict |
 //! | `models` | networks with the reference implementations' state-dict keys |
@@ -21,6 +22,7 @@
 //! `train` (default) adds what does. One difference from the first design: `session` stands below `train`, because a
 //! run writes its own folder and a viewer must read it without libtorch.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod data;

@@ -1,0 +1,4 @@
+//! Parts that screens are made of. Each draws into a buffer and knows nothing of the program around it.
+
+pub mod input;
+pub mod meter;
