@@ -33,6 +33,7 @@ mod hits;
 mod keymap;
 mod layers;
 mod memory;
+mod plots;
 mod screens;
 mod shared;
 mod terminal;

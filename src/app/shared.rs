@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use ratatui::layout::Rect;
 
 use crate::app::Options;
 use crate::app::action::Verb;
@@ -47,6 +48,8 @@ pub struct Shared {
     pub depth: Depth,
     /// Characters.
     pub glyphs: Glyphs,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
     /// The link is slow: draw less.
     pub low_bandwidth: bool,
 }
@@ -71,6 +74,7 @@ impl Shared {
             theme: Theme::new(asked.or(memory.theme).unwrap_or_default(), depth),
             depth,
             glyphs: if options.ascii { ASCII } else { UNICODE },
+            size: (80, 24),
             low_bandwidth: options.low_bandwidth,
         }
     }
@@ -83,6 +87,11 @@ impl Shared {
     /// The session that is open.
     pub fn opened(&self) -> Option<&Listing> {
         self.listing(self.open.as_deref()?)
+    }
+
+    /// Where a screen is drawn: everything but the first line and the last.
+    pub fn body(&self) -> Rect {
+        Rect::new(0, 1, self.size.0, self.size.1.saturating_sub(2))
     }
 
     /// A session's folder.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event as Input,
 };
 use crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
@@ -47,7 +47,9 @@ impl Terminal {
         take().context("take the terminal")?;
         std::panic::set_hook(Box::new(on_panic));
         listen(events.clone())?;
-        end_on_signals(events)?;
+        end_on_signals(events.clone())?;
+        let (columns, rows) = crossterm::terminal::size().unwrap_or(UNKNOWN_SIZE);
+        events.try_send(Event::Input(Input::Resize(columns, rows))).ok();
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let nothing = Buffer::empty(Rect::ZERO);
         Ok(Self { backend, shown: nothing.clone(), next: nothing })

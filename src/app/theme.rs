@@ -3,6 +3,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::app::widgets::chart::Palette;
 use crate::session::State;
 
 /// The sets of colours there are.
@@ -200,6 +201,25 @@ impl Theme {
             *style = change(*style);
         }
         self
+    }
+
+    /// The styles of a chart.
+    pub fn chart(&self, ascii: bool) -> Palette {
+        Palette {
+            series: self.series,
+            dim: self.rule,
+            band: Style::new().add_modifier(Modifier::DIM),
+            axis: self.dim,
+            rule: self.rule,
+            title: self.title,
+            value: self.text,
+            note: self.dim,
+            crosshair: self.crosshair,
+            mark_alert: self.bad,
+            mark_info: self.accent,
+            restart: self.dim,
+            ascii,
+        }
     }
 
     /// What a state looks like.

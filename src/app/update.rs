@@ -36,7 +36,10 @@ impl App {
             Event::Input(Input::Key(key)) if key.kind != KeyEventKind::Release => self.key(key, &mut effects),
             Event::Input(Input::Mouse(mouse)) => self.mouse(mouse, &mut effects),
             Event::Input(Input::Paste(text)) => self.paste(&text, &mut effects),
-            Event::Input(Input::Resize(..)) => self.news(&mut effects),
+            Event::Input(Input::Resize(columns, rows)) => {
+                self.shared.size = (columns, rows);
+                self.news(&mut effects);
+            }
             Event::Listings(listings) => {
                 self.shared.listings = listings;
                 self.shared.listed = true;

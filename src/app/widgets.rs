@@ -1,4 +1,5 @@
 //! Parts that screens are made of. Each draws into a buffer and knows nothing of the program around it.
 
+pub mod chart;
 pub mod input;
 pub mod meter;

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::app::event::Event;
 use crate::app::screens::ScreenKind;
 use crate::record::curve::{Axis, Curve, Grid, Sampled, Values};
-use crate::record::{Column, Point};
+use crate::record::{Column, Mark, Point};
 use crate::session::events::EventLine;
 
 mod opened;
@@ -118,6 +118,8 @@ pub struct PartColumns {
     pub smooth: Option<Vec<Column>>,
     /// The first x of the part.
     pub begins: f64,
+    /// Where the shown line comes from and leads to beyond the columns.
+    pub beyond: (Option<Mark>, Option<Mark>),
 }
 
 /// One session's line in a chart.
@@ -141,6 +143,8 @@ pub struct PlotLine {
     pub range: Option<(f64, f64)>,
     /// The same of the smoothed values.
     pub smooth_range: Option<(f64, f64)>,
+    /// Where relative time begins, in nanoseconds since the Unix epoch; none on another axis.
+    pub start_ns: Option<i64>,
 }
 
 /// One chart.
@@ -344,6 +348,7 @@ fn line(curve: &Curve, session: usize, grid: Grid, crosshair: Option<f64>) -> Pl
         superseded: part.superseded,
         raw: curve.columns(&part, Values::Raw, grid),
         smooth: smoothed.then(|| curve.columns(&part, Values::Smoothed, grid)),
+        beyond: curve.beyond(&part, if smoothed { Values::Smoothed } else { Values::Raw }, grid),
         begins: curve.point(part.points.start).map_or(f64::NAN, |point| x_of(grid.axis, &point)),
     });
     let parts = parts.collect();
@@ -358,5 +363,6 @@ fn line(curve: &Curve, session: usize, grid: Grid, crosshair: Option<f64>) -> Pl
         last_smoothed: curve.len().checked_sub(1).and_then(|last| curve.sampled(last)).and_then(|it| it.smoothed),
         range: range(Values::Raw),
         smooth_range: if smoothed { range(Values::Smoothed) } else { None },
+        start_ns: if let Axis::Relative { start_ns } = grid.axis { Some(start_ns) } else { None },
     }
 }
