@@ -241,3 +241,6 @@ fn patience(app: &App) -> Duration {
 pub fn buffer(width: u16, height: u16) -> Buffer {
     Buffer::empty(Rect::new(0, 0, width, height))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -4,6 +4,8 @@ mod curves;
 mod listings;
 mod watch;
 
+#[cfg(test)]
+pub use curves::Holder;
 pub use curves::{CurvesAnswer, CurvesRequest, CurvesThread, Facts, Plot, PlotLine, Want, Window, XAxis};
 pub use listings::ListingsThread;
 pub use watch::{Watch, Watching};
