@@ -35,6 +35,9 @@ pub struct Terminal {
 /// What a terminal that does not know its own size is taken for.
 const UNKNOWN_SIZE: (u16, u16) = (80, 24);
 
+/// Set to `panic`: fail at the first key, to see that a fault leaves the terminal in order.
+const DRILL: &str = "ATELIER_DRILL";
+
 impl Terminal {
     /// Take the terminal, and send what is typed and clicked to `events`.
     pub fn enter(events: Sender<Event>) -> anyhow::Result<Self> {
@@ -138,8 +141,10 @@ fn give_back() -> io::Result<()> {
 
 fn listen(events: Sender<Event>) -> anyhow::Result<()> {
     let read = move || {
+        let drill = std::env::var_os(DRILL).is_some_and(|it| it == "panic");
         loop {
             let event = match crossterm::event::read() {
+                Ok(Input::Key(key)) if drill => panic!("a drill: {DRILL} asked for a fault at the first key, {key:?}"),
                 Ok(input) => Event::Input(input),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
