@@ -11,6 +11,7 @@ use super::data::Holder;
 use super::effect::Bell;
 use super::event::Event;
 use super::*;
+use crate::session;
 use crate::session::control::Request;
 
 pub mod fixture;
