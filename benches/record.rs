@@ -146,7 +146,9 @@ fn alerts(criterion: &mut Criterion) {
     let steps: Vec<_> = (0..1024).map(values).collect();
     let mut group = criterion.benchmark_group("alerts");
     group.throughput(Throughput::Elements(10));
-    for (name, rules) in [("no rules", vec![]), ("built-in rules", AlertRule::built_in()), ("every kind", every.to_vec())] {
+    for (name, rules) in
+        [("no rules", vec![]), ("built-in rules", AlertRule::built_in()), ("every kind", every.to_vec())]
+    {
         group.bench_function(format!("a step of 10 values, {name}"), |bencher| {
             let mut monitor = Monitor::new(&rules);
             let mut step = 0;

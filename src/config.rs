@@ -202,9 +202,8 @@ fn alert_rules(text: &str, origin: &str, others: Others) -> Result<Vec<AlertRule
     }
     let mut rules = None;
     if let Some(mut table) = parsed.table {
-        let passed = |name: &str| {
-            !OURS.contains(&name) && (others == Others::Any || keys().iter().any(|key| key.name == name))
-        };
+        let passed =
+            |name: &str| !OURS.contains(&name) && (others == Others::Any || keys().iter().any(|key| key.name == name));
         table.retain(|name, _| !passed(name));
         let mut walk = Walk::over(&mut table, &KEYS, &sources, !whole);
         let alerting = typed::<Alerting>(&mut Item::Table(table), &mut walk, &sources);

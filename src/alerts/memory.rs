@@ -2,8 +2,8 @@
 //!
 //! The window is cut into [`POINTS`] stretches, each with the mean of its samples. Growth is the median of the slopes
 //! between all pairs of them (Theil and Sen): up to 29 % of the window may be anything (the ramp at a start, a sample
-//! that is off) and it stays what the rest says. The newer half must still grow at three quarters of that rate, so that a ramp that has
-//! levelled out is none.
+//! that is off) and it stays what the rest says. In the newer half memory must still grow at three quarters of that rate
+//! from stretch to stretch, so that neither a ramp that has levelled out nor a single step is growth.
 
 use std::collections::VecDeque;
 
@@ -16,6 +16,8 @@ const POINTS: usize = 20;
 const NOISE: f64 = 0.005;
 /// How much of the whole window's growth the newer half must show.
 const STILL: f64 = 0.75;
+/// Stretches over which it must. A step shows in one pair more than this, which must be fewer than half of those looked at.
+const LAG: usize = 3;
 
 #[derive(Debug)]
 pub struct MemoryGrowth {
@@ -99,7 +101,7 @@ impl MemoryGrowth {
         }
         let points = self.points.make_contiguous();
         let growth = slope(points);
-        let newer = slope(&points[POINTS / 2..]);
+        let newer = median((POINTS / 2..POINTS).map(|point| between(points[point - LAG], points[point])));
         let window = points[POINTS - 1].0 - points[0].0;
         if growth * window < NOISE * capacity || newer < STILL * growth {
             return Verdict::Clear;
@@ -127,8 +129,14 @@ impl MemoryGrowth {
 
 /// The median slope between all pairs of points.
 fn slope(points: &[(f64, f64)]) -> f64 {
-    let pairs = points.iter().enumerate().flat_map(|(index, &(x, y))| {
-        points[..index].iter().map(move |&(before_x, before_y)| (y - before_y) / (x - before_x))
-    });
-    median(pairs.filter(|slope| slope.is_finite()))
+    let pairs = points
+        .iter()
+        .enumerate()
+        .flat_map(|(index, &point)| points[..index].iter().map(move |&before| between(before, point)));
+    median(pairs)
+}
+
+fn between((before_x, before_y): (f64, f64), (x, y): (f64, f64)) -> f64 {
+    // Stretches follow each other in time; should a clock stand still, nothing grows.
+    if x > before_x { (y - before_y) / (x - before_x) } else { 0.0 }
 }

@@ -34,7 +34,10 @@ mod tests {
     #[test]
     fn nothing_in_a_message_ends_the_sequence() {
         let both = [Notify::Bell, Notify::Osc9];
-        assert_eq!(terminal_sequence(&both, "loss\u{7}\u{1b}]0;x\nis NaN", false), "\u{7}\u{1b}]9;Atelier: loss]0;xis NaN\u{7}");
+        assert_eq!(
+            terminal_sequence(&both, "loss\u{7}\u{1b}]0;x\nis NaN", false),
+            "\u{7}\u{1b}]9;Atelier: loss]0;xis NaN\u{7}"
+        );
         let through = terminal_sequence(&[Notify::Osc9], "a", true);
         assert_eq!(through, "\u{1b}Ptmux;\u{1b}\u{1b}]9;Atelier: a\u{7}\u{1b}\\");
         assert_eq!(terminal_sequence(&[], "a", false), "");

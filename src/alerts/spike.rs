@@ -72,7 +72,8 @@ impl Spike {
         if let Some(log) = &self.log {
             let other = log.distance(value.ln(), FLOOR);
             // The same side always: the logarithm is monotonic, but means on the two scales differ a little.
-            distance = if distance.signum() == other.signum() && other.abs() < distance.abs() { other } else { distance };
+            distance =
+                if distance.signum() == other.signum() && other.abs() < distance.abs() { other } else { distance };
         }
         self.found = (distance, self.plain.mean);
         self.learn(value, ready);

@@ -69,7 +69,10 @@ fn several_series_at_one_moment_make_one_alert_whatever_their_order() {
     let alerts = raise(names.to_vec());
     assert_eq!(alerts.len(), 1);
     let also: Vec<&str> = alerts[0].also.iter().map(AsRef::as_ref).collect();
-    assert_eq!((&*alerts[0].series, also.as_slice()), ("grad_norm/d", &["loss/d", "loss/g", "loss/g_gan", "loss/g_l1"][..]));
+    assert_eq!(
+        (&*alerts[0].series, also.as_slice()),
+        ("grad_norm/d", &["loss/d", "loss/g", "loss/g_gan", "loss/g_l1"][..])
+    );
     assert_eq!(alerts[0].message, "grad_norm/d is NaN; so with loss/d, loss/g, loss/g_gan and 1 more");
     assert_eq!(format!("{:?}", raise(names.into_iter().rev().collect())), format!("{alerts:?}"));
 }
@@ -90,8 +93,7 @@ fn an_alert_is_an_event_that_json_can_hold() {
 #[test]
 fn a_spike_is_found_at_its_step_and_says_why() {
     let mut noise = Noise(1);
-    let values: Vec<f64> =
-        (1..=1000).map(|step| if step == 700 { 3.9 } else { 2.0 + 0.1 * noise.normal() }).collect();
+    let values: Vec<f64> = (1..=1000).map(|step| if step == 700 { 3.9 } else { 2.0 + 0.1 * noise.normal() }).collect();
     assert_eq!(steps(&rule("spike", ""), "loss/g", values.iter().copied()), [700]);
 
     let mut monitor = Monitor::new(&rule("spike", ""));
@@ -157,7 +159,8 @@ fn one_spike_does_not_hide_the_next_and_a_new_level_is_learned() {
 
 #[test]
 fn spikes_are_looked_for_on_the_side_that_was_asked_for() {
-    let values = |spike: f64| (1..=500).map(move |step| if step == 400 { spike } else { 2.0 + 0.05 * f64::from(step % 5) });
+    let values =
+        |spike: f64| (1..=500).map(move |step| if step == 400 { spike } else { 2.0 + 0.05 * f64::from(step % 5) });
     for (side, found) in [("above", [1, 0]), ("below", [0, 1]), ("both", [1, 1])] {
         let rules = rule("spike", &format!("series = 'x/*'\nside = '{side}'"));
         assert_eq!([6.0, 0.2].map(|spike| steps(&rules, "x/y", values(spike)).len()), found, "{side}");
@@ -178,7 +181,8 @@ fn a_series_too_sparse_for_its_half_life_makes_no_deviation() {
 
 #[test]
 fn the_warm_up_is_only_learned_from() {
-    let values = |spike: i64| (1..=400).map(move |step| if step == spike { 9.0 } else { 1.0 + 0.01 * (step % 9) as f64 });
+    let values =
+        |spike: i64| (1..=400).map(move |step| if step == spike { 9.0 } else { 1.0 + 0.01 * (step % 9) as f64 });
     assert_eq!(steps(&rule("spike", ""), "loss/g", values(80)), NOTHING);
     assert_eq!(steps(&rule("spike", "warmup_steps = 40"), "loss/g", values(80)), [80]);
 }
@@ -213,7 +217,8 @@ fn a_plateau_is_raised_when_nothing_got_better_for_the_whole_window() {
     // 100 steps are an epoch; validated each epoch.
     let raised = |rules: &[AlertRule], series: &str, value: &dyn Fn(i64) -> f64| {
         let mut monitor = Monitor::new(rules);
-        let epochs = (1..=60).flat_map(|epoch| monitor.observe(at(100 * epoch, 60.0 * epoch as f64), &[(series, value(epoch))]));
+        let epochs =
+            (1..=60).flat_map(|epoch| monitor.observe(at(100 * epoch, 60.0 * epoch as f64), &[(series, value(epoch))]));
         epochs.map(|alert| (alert.moment.at.epoch, alert.message)).collect::<Vec<_>>()
     };
     let epochs = |found: Vec<(f64, String)>| found.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>();
@@ -224,11 +229,10 @@ fn a_plateau_is_raised_when_nothing_got_better_for_the_whole_window() {
 
     assert_eq!(epochs(raised(&rule("plateau", ""), "val/l1", &|epoch| 1.0 / epoch as f64)), NEVER, "still falling");
     let steps = rule("plateau", "window_steps = 500");
-    assert_eq!(steps[0].watch, Watch::Plateau {
-        window: Window::Steps(500),
-        min_relative_improvement: 0.01,
-        better: Better::Auto
-    });
+    assert_eq!(
+        steps[0].watch,
+        Watch::Plateau { window: Window::Steps(500), min_relative_improvement: 0.01, better: Better::Auto }
+    );
     assert_eq!(epochs(raised(&steps, "val/l1", &best_at(20, 0.8))), [25.0]);
     let crumbs = |epoch: i64| 0.8 - 1e-5 * epoch as f64;
     assert_eq!(epochs(raised(&rule("plateau", ""), "val/l1", &crumbs)), [11.0], "crumbs are no improvement");
@@ -262,7 +266,10 @@ fn a_plateau_knows_what_is_better() {
 fn a_drop_of_speed_is_raised_once_and_again_after_it_recovered() {
     let rules = rule("throughput-drop", "cooldown_seconds = 0");
     let mut noise = Noise(6);
-    assert_eq!(steps(&rules, "speed/images_per_sec", (0..20_000).map(|_| 20.0 * (1.0 + 0.2 * noise.normal()))), NOTHING);
+    assert_eq!(
+        steps(&rules, "speed/images_per_sec", (0..20_000).map(|_| 20.0 * (1.0 + 0.2 * noise.normal()))),
+        NOTHING
+    );
     let hiccups = (0..20_000).map(|step| if step % 100 == 0 { 1.0 } else { 20.0 });
     assert_eq!(steps(&rules, "speed/images_per_sec", hiccups), NOTHING, "a slow step now and then is usual");
 
@@ -382,7 +389,9 @@ fn memory_that_grows_towards_its_limit_is_raised_in_time() {
     assert_eq!(raised.len(), 1, "{raised:?}");
     assert!((4190..=4260).contains(&raised[0].0), "{raised:?}");
     let message = &raised[0].1;
-    assert!(message.starts_with("process/memory_rss_bytes grows by 572 MiB a minute and reaches its limit of 60 GiB in "));
+    assert!(
+        message.starts_with("process/memory_rss_bytes grows by 572 MiB a minute and reaches its limit of 60 GiB in ")
+    );
     assert!(message.ends_with("30 min"), "{message}");
 
     let mut noise = Noise(7);
@@ -428,7 +437,9 @@ fn a_container_s_limit_counts_before_the_machine_s() {
 #[test]
 fn a_monitor_says_which_series_it_needs() {
     let monitor = Monitor::new(&AlertRule::built_in());
-    for name in ["loss/g", "grad_norm/d", "gpu3/memory_used_bytes", "gpu3/memory_total_bytes", "host/memory_limit_bytes"] {
+    for name in
+        ["loss/g", "grad_norm/d", "gpu3/memory_used_bytes", "gpu3/memory_total_bytes", "host/memory_limit_bytes"]
+    {
         assert!(monitor.watches(name), "{name}");
     }
     for name in ["lr/generator", "val/l1", "gpu0/power_watts", "host/cpu_percent"] {

@@ -136,10 +136,7 @@ impl<'a> Walk<'a> {
         let (what, next) = match &key.shape {
             Shape::Table(inner) => {
                 let needed: Vec<&str> = inner.iter().filter(|key| key.required).map(|key| key.name.as_str()).collect();
-                (
-                    format!("the table [{path}] is missing"),
-                    format!("add [{path}] with {}", needed.join(", ")),
-                )
+                (format!("the table [{path}] is missing"), format!("add [{path}] with {}", needed.join(", ")))
             }
             _ => (format!("the key `{path}` is missing"), format!("add it: {}", key.doc)),
         };
@@ -262,14 +259,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn array(
-        &mut self,
-        array: &Array,
-        shape: &Shape,
-        key: &Key,
-        path: &str,
-        span: Option<&Range<usize>>,
-    ) -> bool {
+    fn array(&mut self, array: &Array, shape: &Shape, key: &Key, path: &str, span: Option<&Range<usize>>) -> bool {
         let Shape::Array { item, length: (min, max), unique } = shape else { return true };
         let mut fine = true;
         if !(*min..=*max).contains(&array.len()) {

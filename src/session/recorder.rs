@@ -40,7 +40,8 @@ pub(super) fn open(folder: &Folder, generation: u32, clock: &Clock) -> Result<(S
     };
     let metrics = Store::open_with(&folder.metrics(), generation, clock.clone(), options("metrics"))?;
     let telemetry = Store::open_with(&folder.telemetry(), generation, clock.clone(), options("telemetry"))?;
-    let recorder = SessionRecorder { metrics, journal, board, clock: clock.clone(), generation, watch: OnceLock::new() };
+    let recorder =
+        SessionRecorder { metrics, journal, board, clock: clock.clone(), generation, watch: OnceLock::new() };
     for (what, store) in [("metrics", &recorder.metrics), ("telemetry", &telemetry)] {
         for warning in store.warnings() {
             recorder.event_here(Event::new("recovered", format!("{what}: {warning}")));

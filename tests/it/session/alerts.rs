@@ -58,12 +58,12 @@ fn busy(session: &Session, from: i64, to: i64) {
             }
         });
         for step in from..to {
-            let loss = if step % 97 == 0 { f64::NAN } else { 2.0 + wave(step, 7) + if step % 41 == 0 { 9.0 } else { 0.0 } };
+            let loss =
+                if step % 97 == 0 { f64::NAN } else { 2.0 + wave(step, 7) + if step % 41 == 0 { 9.0 } else { 0.0 } };
             recorder.values(at(step), &[("loss/g", loss), ("loss/d", 1.0 / loss), ("lr/g", 2e-4)]);
             if step % 50 == 0 {
-                let command = |word: &str| {
-                    Event::new("command", word).with("command", serde_json::json!({ "command": word }))
-                };
+                let command =
+                    |word: &str| Event::new("command", word).with("command", serde_json::json!({ "command": word }));
                 recorder.event(at(step), command("pause"));
                 recorder.event(at(step), command("resume"));
             }
@@ -189,7 +189,8 @@ fn the_rules_in_force_are_printed_as_a_file_that_can_be_edited() {
     assert_eq!(parse_alert_rules(&built_in, "printed").unwrap(), AlertRule::built_in());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    fs::write(&file, "name = 'x'\ntrack = 'pix2pixhd'\n[data]\nroot = '.'\n[[alerts]]\nkind = 'spike'\nsigma = 9\n").unwrap();
+    fs::write(&file, "name = 'x'\ntrack = 'pix2pixhd'\n[data]\nroot = '.'\n[[alerts]]\nkind = 'spike'\nsigma = 9\n")
+        .unwrap();
     let printed = out(&list(&[file.to_str().unwrap()]));
     assert!(printed.contains("sigma = 9.0\n") && printed.contains("kind = \"stalled\"\n"), "{printed}");
     let json: serde_json::Value = serde_json::from_str(&out(&list(&[file.to_str().unwrap(), "--json"]))).unwrap();
