@@ -16,11 +16,9 @@ pub fn terminal_sequence(notify: &[Notify], message: &str, tmux: bool) -> String
                 // Nothing in a series' name may end the sequence or begin another. The word in front also keeps a text
                 // of digits from being taken for a progress bar (OSC 9;4).
                 let text: String = message.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
-                if tmux {
-                    sequence.push_str(&format!("\u{1b}Ptmux;\u{1b}\u{1b}]9;Atelier: {text}\u{7}\u{1b}\\"));
-                } else {
-                    sequence.push_str(&format!("\u{1b}]9;Atelier: {text}\u{7}"));
-                }
+                let (begin, end) =
+                    if tmux { ("\u{1b}Ptmux;\u{1b}\u{1b}", "\u{7}\u{1b}\\") } else { ("\u{1b}", "\u{7}") };
+                sequence.extend([begin, "]9;Atelier: ", &text, end]);
             }
         }
     }

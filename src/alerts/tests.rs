@@ -327,9 +327,9 @@ fn a_stalled_run_is_told_of_at_the_same_moment_whoever_looks_whenever() {
     assert_eq!(alert.message, "no step for 120 s after step 100, where a step usually takes 0.5 s");
     assert_eq!(ticking.tick(900_000_000_000), [], "said once");
 
-    assert_eq!(stepped(&rules, 100).tick(5_000_000_000_000), [alert.clone()], "a look long after");
+    assert_eq!(stepped(&rules, 100).tick(5_000_000_000_000), std::slice::from_ref(&alert), "a look long after");
     let by_telemetry = stepped(&rules, 100).observe(at(100, 777.0), &[("host/cpu_percent", 1.0)]);
-    assert_eq!(by_telemetry, [alert.clone()]);
+    assert_eq!(by_telemetry, std::slice::from_ref(&alert));
     let by_the_next_step = stepped(&rules, 100).observe(at(101, 777.0), &[("loss/g", 1.0)]);
     assert_eq!(by_the_next_step, [alert]);
 }
@@ -405,7 +405,7 @@ fn memory_that_grows_towards_its_limit_is_raised_in_time() {
 fn memory_that_has_levelled_out_or_only_swings_is_left_alone() {
     let rules = rule("memory-growth", "");
     let mut noise = Noise(8);
-    let mut quiet = |what: &str, used: &mut dyn FnMut(f64) -> f64| {
+    let quiet = |what: &str, used: &mut dyn FnMut(f64) -> f64| {
         assert_eq!(memory(&rules, 8000, used), [], "{what}");
     };
     quiet("a cache that fills at the start", &mut |second| 4e9 + 50e9 * (second / 300.0).min(1.0));

@@ -107,8 +107,8 @@ fn section(text: &mut String, keys: &[Key], title: &str) {
             };
             let cell = |text: &str| text.replace('|', "\\|");
             let value = cell(&key.shape.expected());
-            let kinds: String = key.kinds.iter().map(|kind| format!("`{kind}`: ")).collect();
-            let meaning = format!("{kinds}{}", key.doc);
+            let kinds: Vec<String> = key.kinds.iter().map(|kind| format!("`{kind}`")).collect();
+            let meaning = if kinds.is_empty() { key.doc.clone() } else { format!("{}: {}", kinds.join(", "), key.doc) };
             let _ = writeln!(text, "| `{}` | {value} | {} | {} |", key.name, cell(&default), cell(&meaning));
         }
     }

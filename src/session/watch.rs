@@ -32,7 +32,9 @@ impl Watch {
 
     /// Tell of alerts, with the monitor no longer held.
     pub fn tell(&self, alerts: &[Alert]) {
-        alerts.iter().for_each(|alert| (self.on_alert)(alert));
+        for alert in alerts {
+            (self.on_alert)(alert);
+        }
     }
 }
 
