@@ -16,6 +16,7 @@ mod lock;
 mod manifest;
 mod recorder;
 mod summary;
+mod watch;
 mod writer;
 
 pub use error::SessionError;
@@ -27,6 +28,7 @@ pub use lock::{Holder, Lock, host_name, is_shared};
 pub use manifest::{Manifest, Progress, State};
 pub use recorder::SessionRecorder;
 pub use summary::Summary;
+pub use watch::{OnAlert, Replayed, replay};
 pub use writer::{New, Session, create, create_in, reopen, reopen_in};
 
 /// Where sessions live unless told otherwise, relative to the current directory.

@@ -15,6 +15,16 @@ pub struct Order {
     pub request: Request,
     /// Where the answer goes. Nobody may be waiting any more.
     pub reply: Sender<Response>,
+    /// Why, where it was no person who asked.
+    pub reason: Option<String>,
+}
+
+impl Order {
+    /// An order that nobody waits for the answer of.
+    pub fn because(request: Request, reason: String) -> Self {
+        let (reply, _) = bounded(1);
+        Self { request, reply, reason: Some(reason) }
+    }
 }
 
 /// Commands that wait for the run.
@@ -48,9 +58,11 @@ impl Mailbox {
     }
 }
 
-/// Serve a listening socket until the process ends; one thread a connection, which ends with it.
-pub fn serve(listener: UnixListener) -> std::io::Result<Mailbox> {
-    let (sender, mailbox) = Mailbox::new();
+/// Serve a listening socket until the process ends; one thread a connection, which ends with it. Gives the mailbox, and
+/// what fills it from within the process.
+pub fn serve(listener: UnixListener) -> std::io::Result<(Sender<Order>, Mailbox)> {
+    let (orders, mailbox) = Mailbox::new();
+    let sender = orders.clone();
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         for stream in listener.incoming() {
             let Ok(stream) = stream else { break };
@@ -59,7 +71,7 @@ pub fn serve(listener: UnixListener) -> std::io::Result<Mailbox> {
             thread::Builder::new().name("control-client".to_owned()).spawn(move || converse(stream, &sender)).ok();
         }
     })?;
-    Ok(mailbox)
+    Ok((orders, mailbox))
 }
 
 /// Answer one client's lines until it hangs up.
@@ -76,7 +88,7 @@ fn converse(stream: UnixStream, sender: &Sender<Order>) {
         let response = match Request::parse(&line) {
             Ok(request) => {
                 let (reply, answer) = bounded(1);
-                if sender.send(Order { request, reply }).is_err() {
+                if sender.send(Order { request, reply, reason: None }).is_err() {
                     return;
                 }
                 match answer.recv() {
