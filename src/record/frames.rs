@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use polars::{prelude::*, sql::SQLContext};
@@ -52,6 +53,8 @@ struct Sealed {
     rows: usize,
     /// None in a file that another program wrote.
     index: Option<Index>,
+    /// All of it, kept by the first query. A sealed file never changes.
+    frame: OnceLock<DataFrame>,
 }
 
 impl Frames {
@@ -241,7 +244,7 @@ impl Frames {
         let mut whole = DataFrame::empty_with_schema(&schema());
         for segment in self.segments.values() {
             let part = match segment {
-                Segment::Sealed(sealed) => sealed.reader()?.finish().map_err(sealed.failed())?,
+                Segment::Sealed(sealed) => sealed.frame()?,
                 Segment::Open { rows, .. } => rows.clone().into_frame(&self.names)?,
                 Segment::Unreadable => continue,
             };
@@ -250,17 +253,14 @@ impl Frames {
         Ok(whole)
     }
 
-    /// The table lazily: filters and column choices reach down into the sealed files.
+    /// The table lazily. The first call reads every sealed segment whole, whatever is asked of the table then, and keeps
+    /// it until these frames are dropped: 52 bytes a row and what names longer than twelve bytes take once. Later calls
+    /// share it. For one series, [`Frames::series`] reads that series alone.
     pub fn lazy(&self) -> Result<LazyFrame, RecordError> {
-        let failed = || RecordError::frame(format!("cannot scan {}", self.dir.display()));
         let mut parts = Vec::new();
         for segment in self.segments.values() {
             match segment {
-                Segment::Sealed(sealed) => {
-                    let path = PlRefPath::try_from_path(&sealed.path).map_err(failed())?;
-                    let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
-                    parts.push(LazyFrame::scan_parquet(path, args).map_err(failed())?);
-                }
+                Segment::Sealed(sealed) => parts.push(sealed.kept()?.lazy()),
                 Segment::Open { rows, .. } => parts.push(rows.clone().into_frame(&self.names)?.lazy()),
                 Segment::Unreadable => {}
             }
@@ -268,10 +268,12 @@ impl Frames {
         if parts.is_empty() {
             return Ok(DataFrame::empty_with_schema(&schema()).lazy());
         }
-        concat(parts, UnionArgs::default()).map_err(failed())
+        concat(parts, UnionArgs::default())
+            .map_err(RecordError::frame(format!("cannot join the segments of {}", self.dir.display())))
     }
 
-    /// The answer to an SQL query in polars' dialect; the one table is `metrics`.
+    /// The answer to an SQL query in polars' dialect; the one table is `metrics` ([`Frames::lazy`] says what the first
+    /// query costs).
     ///
     /// # Errors
     /// The query is not understood, with polars' own words.
@@ -320,7 +322,7 @@ impl Sealed {
             let why = format!("its columns are {}", columns.join(", "));
             return Err(RecordError::Segment { path: path.to_owned(), why });
         }
-        Ok(Self { path: path.to_owned(), rows: metadata.num_rows, index: index_of(&metadata) })
+        Ok(Self { path: path.to_owned(), rows: metadata.num_rows, index: index_of(&metadata), frame: OnceLock::new() })
     }
 
     fn failed(&self) -> impl FnOnce(PolarsError) -> RecordError {
@@ -332,10 +334,23 @@ impl Sealed {
         Ok(ParquetReader::new(File::open(&self.path).map_err(RecordError::io("open", &self.path))?))
     }
 
+    /// All rows: those that are kept, or read anew and not kept.
+    fn frame(&self) -> Result<DataFrame, RecordError> {
+        match self.frame.get() {
+            Some(frame) => Ok(frame.clone()), // shares the columns
+            None => self.reader()?.finish().map_err(self.failed()),
+        }
+    }
+
+    /// All rows, kept for the next time.
+    fn kept(&self) -> Result<DataFrame, RecordError> {
+        let frame = self.frame()?;
+        Ok(self.frame.get_or_init(|| frame).clone())
+    }
+
     /// All rows, for files without an index.
     fn columns(&self, names: &mut Names) -> Result<Columns, RecordError> {
-        let frame = self.reader()?.finish().map_err(self.failed())?;
-        Columns::from_frame(&frame, names).map_err(self.failed())
+        Columns::from_frame(&self.frame()?, names).map_err(self.failed())
     }
 
     fn series(&self, name: &str, series: &mut Series1) -> Result<(), RecordError> {
