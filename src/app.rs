@@ -32,6 +32,7 @@ mod glyphs;
 mod hits;
 mod keymap;
 mod layers;
+mod lens;
 mod memory;
 mod plots;
 mod screens;
