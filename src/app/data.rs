@@ -7,8 +7,8 @@ mod watch;
 #[cfg(test)]
 pub use curves::Holder;
 pub use curves::{
-    CurvesAnswer, CurvesRequest, CurvesThread, Facts, GroupLine, Groups, Plot, PlotLine, Spot, Spread, Want, Window,
-    XAxis,
+    CurvesAnswer, CurvesRequest, CurvesThread, Facts, GroupLine, Groups, PartColumns, Plot, PlotLine, Spot, Spread,
+    Want, Window, XAxis,
 };
 pub use listings::ListingsThread;
 pub use watch::{Watch, Watching};

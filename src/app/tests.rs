@@ -13,6 +13,7 @@ use super::event::Event;
 use super::*;
 use crate::session::control::Request;
 
+mod compare;
 pub mod fixture;
 mod fuzz;
 mod run;

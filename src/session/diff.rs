@@ -89,10 +89,13 @@ fn leaves(manifest: &Manifest) -> Vec<(String, String)> {
     if !manifest.config_value(SEED).is_some_and(Value::is_integer) {
         add(SEED, manifest.seed.map(|seed| seed.to_string()));
     }
-    add("git commit", manifest.git.as_ref().map(|git| {
-        let short: String = git.commit.chars().take(COMMIT).collect();
-        if git.dirty == Some(true) { format!("{short} + changes") } else { short }
-    }));
+    add(
+        "git commit",
+        manifest.git.as_ref().map(|git| {
+            let short: String = git.commit.chars().take(COMMIT).collect();
+            if git.dirty == Some(true) { format!("{short} + changes") } else { short }
+        }),
+    );
     add("host", manifest.host.clone());
     add("gpu", gpus(&manifest.inventory));
     add("driver", manifest.inventory.get("driver").and_then(|it| it.as_str()).map(str::to_owned));
@@ -104,7 +107,8 @@ fn leaves(manifest: &Manifest) -> Vec<(String, String)> {
 
 /// The GPUs in words: `2 NVIDIA H100`.
 fn gpus(inventory: &serde_json::Value) -> Option<String> {
-    let names: Vec<&str> = inventory.get("gpus")?.as_array()?.iter().filter_map(|gpu| gpu.get("name")?.as_str()).collect();
+    let names: Vec<&str> =
+        inventory.get("gpus")?.as_array()?.iter().filter_map(|gpu| gpu.get("name")?.as_str()).collect();
     let first = *names.first()?;
     let same = names.iter().all(|name| *name == first);
     Some(match names.len() {
@@ -182,8 +186,12 @@ mod tests {
     #[test]
     fn only_changed_keys_are_rows_and_the_rest_is_counted() {
         let found = compared(&[
-            manifest("name = 'a'\ntrack = 'pix2pixhd'\n[optimizer]\nlr = 2e-4\nbetas = [0.5, 0.999]\n[train]\nepochs = 8"),
-            manifest("name = 'b'\ntrack = 'pix2pixhd'\n[optimizer]\nlr = 0.0001\nbetas = [0.5, 0.999]\n[train]\nepochs = 8"),
+            manifest(
+                "name = 'a'\ntrack = 'pix2pixhd'\n[optimizer]\nlr = 2e-4\nbetas = [0.5, 0.999]\n[train]\nepochs = 8",
+            ),
+            manifest(
+                "name = 'b'\ntrack = 'pix2pixhd'\n[optimizer]\nlr = 0.0001\nbetas = [0.5, 0.999]\n[train]\nepochs = 8",
+            ),
         ]);
         assert_eq!(found.rows, [row("optimizer.lr", &[Some("2e-4"), Some("1e-4")])]);
         assert_eq!(found.equal, 3, "track, betas, epochs; the name is no setting");
@@ -191,13 +199,17 @@ mod tests {
 
     #[test]
     fn one_number_in_two_spellings_is_no_difference() {
-        let found = compared(&[manifest("[optimizer]\nlr = 1e-3\nweight = 1.0"), manifest("[optimizer]\nlr = 0.001\nweight = 1")]);
+        let found = compared(&[
+            manifest("[optimizer]\nlr = 1e-3\nweight = 1.0"),
+            manifest("[optimizer]\nlr = 0.001\nweight = 1"),
+        ]);
         assert_eq!(found, Diff { rows: Vec::new(), equal: 2 });
     }
 
     #[test]
     fn a_key_that_one_does_not_have_differs() {
-        let found = compared(&[manifest("[a]\nx = 1\n[[b]]\ny = 2"), manifest("a = { x = 1 }"), manifest("[a]\nx = 2")]);
+        let found =
+            compared(&[manifest("[a]\nx = 1\n[[b]]\ny = 2"), manifest("a = { x = 1 }"), manifest("[a]\nx = 2")]);
         assert_eq!(
             found.rows,
             [row("a.x", &[Some("1"), Some("1"), Some("2")]), row("b[0].y", &[Some("2"), None, None])]

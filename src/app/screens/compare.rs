@@ -544,6 +544,12 @@ impl Compare {
         self.arrange();
     }
 
+    /// The place of a series in the order of the charts.
+    #[cfg(test)]
+    pub fn place_in_order(&self, series: &str) -> Option<usize> {
+        self.series.iter().position(|it| it.name == series)
+    }
+
     fn chart_mouse(&mut self, mouse: MouseEvent, area: Rect, index: usize) {
         let (from, to) = self.span();
         let plot = view::plot_area(area);
@@ -592,7 +598,8 @@ mod tests {
             Manifest::new(id, config).unwrap().save(&folder).unwrap();
             folder
         };
-        let folders = [make("a", "seed = 1\nx = 1"), Folder::new(root.path().join("gone")), make("b", "seed = 2\nx = 1")];
+        let folders =
+            [make("a", "seed = 1\nx = 1"), Folder::new(root.path().join("gone")), make("b", "seed = 2\nx = 1")];
         let configs = read(Vec::new(), &folders);
         assert_eq!(configs.diff.rows.len(), 1);
         assert_eq!(configs.diff.rows[0].values, [Some("1".to_owned()), None, Some("2".to_owned())]);

@@ -346,8 +346,11 @@ impl Screen for Run {
     }
 
     fn entered(&mut self, cx: &mut Cx<'_>) {
-        // Another screen may have asked for other curves meanwhile.
+        // Another screen may have asked for other curves, and followed other folders, meanwhile.
         self.asked = None;
+        if let Some(id) = &self.id {
+            cx.effects.push(Effect::Follow(vec![cx.shared.folder(id).path().to_owned()]));
+        }
         self.news(cx);
     }
 

@@ -132,7 +132,8 @@ impl Joined {
     /// Join what the members have recorded since the last call; everything anew if they are not what they were.
     pub fn take_in(&mut self, members: &[Member<'_>], spread: Spread) {
         let ranges: Vec<Vec<Range<usize>>> = members.iter().map(|(curve, _)| counting(curve)).collect();
-        let made = Made { spread, members: members.iter().zip(&ranges).map(|(member, ranges)| of(member, ranges)).collect() };
+        let made =
+            Made { spread, members: members.iter().zip(&ranges).map(|(member, ranges)| of(member, ranges)).collect() };
         if self.made.as_ref() != Some(&made) {
             *self = Self { made: Some(made), taken: vec![0; members.len()], ..Self::default() };
         }
@@ -159,7 +160,8 @@ impl Joined {
             values.extend(heads.iter().zip(members).map(|((index, point), (curve, _))| {
                 curve.sampled(*index).and_then(|sampled| sampled.smoothed).unwrap_or(point.value)
             }));
-            let since: i128 = heads.iter().zip(members).map(|((_, point), (_, start))| i128::from(point.time_ns - start)).sum();
+            let since: i128 =
+                heads.iter().zip(members).map(|((_, point), (_, start))| i128::from(point.time_ns - start)).sum();
             self.push(step, heads[0].1.epoch, (since / members.len() as i128) as i64, &values, spread);
             self.taken.iter_mut().for_each(|taken| *taken += 1);
         }
@@ -179,7 +181,8 @@ impl Joined {
     /// The line of group number `group` for a chart.
     pub fn line(&self, group: usize, axis: XAxis, grid: Grid, crosshair: Option<f64>) -> GroupLine {
         // Times of the joined curves count from the members' beginnings already.
-        let grid = Grid { axis: if axis == XAxis::Relative { Axis::Relative { start_ns: 0 } } else { grid.axis }, ..grid };
+        let grid =
+            Grid { axis: if axis == XAxis::Relative { Axis::Relative { start_ns: 0 } } else { grid.axis }, ..grid };
         let part = self.mean.parts().into_iter().next();
         let columns = |curve: &Curve, part: &Part| curve.columns(part, Values::Raw, grid);
         let (mean, band, beyond) = match &part {

@@ -43,7 +43,8 @@ pub fn entries(ids: &[String], groups: &[Vec<usize>], shared: &Shared) -> Vec<En
         found.push(Entry { label: label(&ids, shared), colour: shared.colour(&ids[0]), ids });
     }
     // Two of one name are told apart by what no other has.
-    let twice: Vec<bool> = found.iter().map(|one| found.iter().filter(|it| it.label == one.label).count() > 1).collect();
+    let twice: Vec<bool> =
+        found.iter().map(|one| found.iter().filter(|it| it.label == one.label).count() > 1).collect();
     for (entry, _) in found.iter_mut().zip(twice).filter(|(_, twice)| *twice) {
         entry.label = text::fit(&entry.ids[0], NAME, shared.glyphs.ellipsis);
     }

@@ -67,7 +67,8 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         let room = if column > 0 { VALUE + DIFFERENCE + 1 } else { VALUE + 1 };
         let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
         let style = theme.series[entry.colour % theme.series.len()];
-        let style = if place == compare.chosen() && compare.entries.len() > 1 { style.patch(theme.title) } else { style };
+        let style =
+            if place == compare.chosen() && compare.entries.len() > 1 { style.patch(theme.title) } else { style };
         let begin = text::put_right(buffer, area.x, area.y + 1, right.min(area.right()), &label, style);
         hits.push(Rect { x: begin, y: area.y + 1, width: right - begin, height: 1 }, Target::Column(place));
     }

@@ -83,13 +83,17 @@ fn below(compare: &Compare, room: u16) -> (u16, u16) {
     }
     let spare = room - CHARTS;
     if settings.table && settings.config {
-        // The part in focus has the larger share, and what the other does not need.
-        let (large, small) = (spare * 3 / 5, spare * 2 / 5);
-        let (most_table, most_config) = if compare.part == Part::Config { (small, large) } else { (large, small) };
-        // The charts keep a third.
+        // The charts keep a third. The part in focus has the larger share of the rest, and what the other does not need.
         let all = (room * 2 / 3).min(spare);
-        let config = config.min(most_config.max(all.saturating_sub(table)));
-        return (table.min(all.saturating_sub(config)), config);
+        let share = |first: u16, other: u16| {
+            let first = first.min((all * 3 / 5).max(all.saturating_sub(other)));
+            (first, other.min(all - first))
+        };
+        if compare.part == Part::Config {
+            let (config, table) = share(config, table);
+            return (table, config);
+        }
+        return share(table, config);
     }
     let most = if compare.part == Part::Charts { room * 2 / 5 } else { room / 2 }.max(TABLE).min(spare);
     (table.min(most), config.min(most))
@@ -191,11 +195,7 @@ fn chart(
 }
 
 /// The lines that stand for themselves, and those of groups.
-fn split<'a>(
-    compare: &'a Compare,
-    answer: &CurvesAnswer,
-    plot: &'a Plot,
-) -> (Plot, Vec<(&'a GroupLine, &'a Entry)>) {
+fn split<'a>(compare: &'a Compare, answer: &CurvesAnswer, plot: &'a Plot) -> (Plot, Vec<(&'a GroupLine, &'a Entry)>) {
     let groups: Vec<(&GroupLine, &Entry)> = plot
         .groups
         .iter()
@@ -234,28 +234,14 @@ fn values(
     place: Rect,
     buffer: &mut Buffer,
 ) {
-    if place.height < 2 {
-        return;
-    }
     let theme = &shared.theme;
     let which = if compare.lens.crosshair.is_some() { Which::Here } else { Which::Final };
     let (_, scale) = plots::unit(&plot.series);
-    let mut x = place.x + 4 + text::width(&chart.title) as u16;
-    // The number of points keeps its place at the right.
-    let points = chart.points.map_or(0, |points| number::count(points).len() as u16 + 9);
-    let right = place.right().saturating_sub(points);
-    for entry in &compare.entries {
-        let reading: Option<Reading> = entry::reading(plot, answer, entry, which);
-        let Some(reading) = reading else { continue };
-        let words = number::value(reading.value * scale);
-        if x + text::width(&words) as u16 + 2 > right {
-            return;
-        }
-        let style = theme.series[entry.colour % theme.series.len()];
-        x = text::put(buffer, x, place.y, right, " ", theme.rule);
-        x = text::put(buffer, x, place.y, right, &words, style);
-        text::put(buffer, x, place.y, right, " ", theme.rule);
-    }
+    let words = compare.entries.iter().filter_map(|entry| {
+        let reading: Reading = entry::reading(plot, answer, entry, which)?;
+        Some((number::value(reading.value * scale), theme.series[entry.colour % theme.series.len()]))
+    });
+    plots::beside_title(&words.collect::<Vec<_>>(), chart, theme.rule, place, buffer);
 }
 
 /// Says that not all sessions have the series.
@@ -274,7 +260,7 @@ pub fn place(x: f64, axis: XAxis, shared: &Shared) -> String {
         XAxis::Epoch => format!("epoch {x:.2}"),
         XAxis::Wall => {
             let time = Timestamp::from_nanosecond((x * 1e9) as i128).unwrap_or_default();
-            time.to_zoned(shared.zone.clone()).strftime("%m-%d %H:%M:%S").to_string()
+            time.to_zoned_datetime(shared.zone.clone()).strftime("%m-%d %H:%M:%S").to_string()
         }
         XAxis::Relative => format!("{} after the start", duration(x)),
     }
