@@ -16,7 +16,7 @@ use crossterm::terminal::{
     enable_raw_mode,
 };
 use crossterm::{cursor, execute, queue};
-use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use signal_hook::consts::{SIGHUP, SIGTERM};
@@ -60,7 +60,7 @@ impl Terminal {
 
     /// Give it back.
     pub fn leave(&mut self) -> anyhow::Result<()> {
-        Backend::flush(&mut self.backend).ok();
+        io::Write::flush(&mut self.backend).ok();
         let given = give_back().context("give the terminal back");
         drop(std::panic::take_hook());
         given
