@@ -32,6 +32,7 @@ mod glyphs;
 mod hits;
 mod keymap;
 mod layers;
+mod lens;
 mod memory;
 mod plots;
 mod screens;
@@ -194,6 +195,7 @@ fn drive(
 ) -> anyhow::Result<()> {
     let mut drawn: Option<Instant> = None;
     let mut dirty = true;
+    let mut ticked = Instant::now();
     while !app.is_quitting() {
         let now = Instant::now();
         let due = drawn.map_or(now, |drawn| drawn + frame);
@@ -223,6 +225,12 @@ fn drive(
                     outside.carry_out(app.handle(event));
                 }
             }
+            dirty = true;
+        }
+        // Time passes under a stream of events, too.
+        if ticked.elapsed() >= TICK {
+            ticked = Instant::now();
+            outside.carry_out(app.handle(Event::Tick));
             dirty = true;
         }
         for told in outside.take_bells() {

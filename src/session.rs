@@ -6,6 +6,7 @@
 
 pub mod control;
 pub mod detach;
+pub mod diff;
 mod error;
 pub mod events;
 mod find;

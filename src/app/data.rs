@@ -6,6 +6,9 @@ mod watch;
 
 #[cfg(test)]
 pub use curves::Holder;
-pub use curves::{CurvesAnswer, CurvesRequest, CurvesThread, Facts, Plot, PlotLine, Want, Window, XAxis};
+pub use curves::{
+    CurvesAnswer, CurvesRequest, CurvesThread, Facts, GroupLine, Groups, PartColumns, Plot, PlotLine, Spot, Spread,
+    Want, Window, XAxis,
+};
 pub use listings::ListingsThread;
 pub use watch::{Watch, Watching};

@@ -14,6 +14,7 @@ use super::*;
 use crate::session;
 use crate::session::control::Request;
 
+mod compare;
 pub mod fixture;
 mod fuzz;
 mod run;
