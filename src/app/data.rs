@@ -2,10 +2,12 @@
 
 mod curves;
 mod listings;
+pub mod pictures;
 mod watch;
 
 #[cfg(test)]
 pub use curves::Holder;
 pub use curves::{CurvesAnswer, CurvesRequest, CurvesThread, Facts, Plot, PlotLine, Want, Window, XAxis};
 pub use listings::ListingsThread;
+pub use pictures::Studio;
 pub use watch::{Watch, Watching};
