@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use crate::app::action::Verb;
 use crate::app::hits::{Hits, Target};
-use crate::app::screens::{ScreenKind, run, samples, sessions};
+use crate::app::screens::{ScreenKind, dataset, run, samples, sessions};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 
@@ -57,6 +57,8 @@ pub enum Purpose {
     Run(run::Purpose),
     /// The samples asked.
     Samples(samples::Purpose),
+    /// The pairs asked.
+    Dataset(dataset::Purpose),
 }
 
 impl Purpose {
@@ -66,6 +68,7 @@ impl Purpose {
             Self::Sessions(_) => ScreenKind::Sessions,
             Self::Run(_) => ScreenKind::Run,
             Self::Samples(_) => ScreenKind::Samples,
+            Self::Dataset(_) => ScreenKind::Dataset,
         }
     }
 }
