@@ -2,6 +2,7 @@
 
 mod curves;
 mod listings;
+pub mod pictures;
 mod watch;
 
 #[cfg(test)]
@@ -11,4 +12,5 @@ pub use curves::{
     Want, Window, XAxis,
 };
 pub use listings::ListingsThread;
+pub use pictures::Studio;
 pub use watch::{Watch, Watching};

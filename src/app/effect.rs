@@ -76,6 +76,8 @@ pub enum Lane {
     Pictures,
     /// What the open session's folder says: events, log, manifest.
     Folder,
+    /// Which sample pictures there are.
+    Samples,
     /// The machine.
     System,
     /// Pairs and their checks.

@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use crate::app::action::Verb;
 use crate::app::hits::{Hits, Target};
-use crate::app::screens::{ScreenKind, compare, run, samples, sessions};
+use crate::app::screens::{ScreenKind, compare, dataset, run, samples, sessions};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 
@@ -59,6 +59,8 @@ pub enum Purpose {
     Compare(compare::Purpose),
     /// The samples asked.
     Samples(samples::Purpose),
+    /// The pairs asked.
+    Dataset(dataset::Purpose),
 }
 
 impl Purpose {
@@ -69,6 +71,7 @@ impl Purpose {
             Self::Run(_) => ScreenKind::Run,
             Self::Compare(_) => ScreenKind::Compare,
             Self::Samples(_) => ScreenKind::Samples,
+            Self::Dataset(_) => ScreenKind::Dataset,
         }
     }
 }

@@ -15,9 +15,11 @@ use crate::session;
 use crate::session::control::Request;
 
 mod compare;
+mod dataset;
 pub mod fixture;
 mod fuzz;
 mod run;
+mod samples;
 
 /// What the fixtures' sessions are looked at from: an hour after the newest began.
 pub const NOW: &str = "2026-03-04T13:00:00Z";
@@ -59,7 +61,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::List => {
-                    let event = match session::list(&self.root) {
+                    let event = match crate::session::list(&self.root) {
                         Ok(listings) => Event::Listings(listings),
                         Err(error) => Event::Unlisted(error.to_string()),
                     };
