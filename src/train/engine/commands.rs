@@ -69,6 +69,11 @@ impl Engine {
             Request::Set { key, value } => self.set(&key, &value),
             Request::Status => self.confirm(if *paused { "paused" } else { "running" }),
             Request::Checkpoint => {
+                if let Some(path) = self.saved_already() {
+                    let answer = self.confirm(&format!("{} (this step's was written already)", path.display()));
+                    reply.send(answer).ok();
+                    return Ok(());
+                }
                 // Answered by the writing thread, when the checkpoint is on disk.
                 let at = self.extent.at(self.step);
                 self.save(Box::new(move |saved| {
