@@ -1,3 +1,246 @@
-//! The dashboard.
+//! The dashboard: run, watch and steer every experiment from one terminal.
+//!
+//! | module | what |
+//! |---|---|
+//! | `event` | everything that happens, from outside: keys, files, answers |
+//! | `action` | every intent, by verb; `keymap` says which key means which |
+//! | `update` | the one place that changes state: event or action in, effects out |
+//! | `effect` | what `update` wants done outside: ask for data, command a session, start one |
+//! | `screens` | a noun each: sessions, run, compare, samples, system, dataset; state, verbs and drawing together |
+//! | `layers` | what lies over a screen: prompt, form, confirmation, palette, help |
+//! | `data` | the threads that read: listings, curves, pictures; the newest request wins |
+//! | `terminal` | raw mode, synchronised output, what is restored when the program ends or panics |
+//!
+//! Drawing is a pure function of the state into a buffer: [`App::draw`]. The program can so be driven without a
+//! terminal, by [`App::handle`], which is how it is tested.
 
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+mod action;
+mod chrome;
+mod clock;
+mod data;
+mod effect;
+mod event;
+mod glyphs;
+mod hits;
+mod keymap;
+mod layers;
+mod memory;
+mod plots;
+mod screens;
+mod shared;
+mod terminal;
+mod text;
+mod theme;
+mod toast;
+mod update;
 pub mod widgets;
+
+pub use action::{AppVerb, Move, Verb};
+pub use clock::Clock;
+pub use effect::Effect;
+pub use event::Event;
+pub use screens::ScreenKind;
+pub use theme::ThemeName;
+
+use effect::Outside;
+use hits::Hits;
+use layers::Layer;
+use screens::Screens;
+use shared::Shared;
+use terminal::Terminal;
+use toast::Toasts;
+
+/// Time between two pictures, at the least.
+const FRAME: Duration = Duration::from_millis(33);
+/// The same over a slow link.
+const SLOW_FRAME: Duration = Duration::from_millis(500);
+/// How often what depends on the time of day is drawn anew.
+const TICK: Duration = Duration::from_secs(1);
+/// Events taken together before a picture is drawn.
+const BURST: usize = 1024;
+
+/// How the dashboard is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where sessions live.
+    pub root: PathBuf,
+    /// A session to open at once, by id.
+    pub open: Option<String>,
+    /// Colours; what the user chose last when not given.
+    pub theme: Option<ThemeName>,
+    /// Draw with ASCII characters only.
+    pub ascii: bool,
+    /// Fewer pictures a second, no pictures from samples but half blocks.
+    pub low_bandwidth: bool,
+    /// Look at files once a second instead of being told of changes.
+    pub polling: bool,
+    /// Where the layout is remembered; not at all when absent.
+    pub memory: Option<PathBuf>,
+}
+
+impl Options {
+    /// The defaults for the sessions under `root`, remembering nothing.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            open: None,
+            theme: None,
+            ascii: false,
+            low_bandwidth: false,
+            polling: false,
+            memory: None,
+        }
+    }
+
+    /// The same with the layout kept where the system keeps such things.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.memory = memory::path();
+        self
+    }
+}
+
+/// The whole state.
+pub struct App {
+    shared: Shared,
+    screens: Screens,
+    layers: Vec<Layer>,
+    toasts: Toasts,
+    hits: Hits,
+    clock: Clock,
+    quitting: bool,
+}
+
+impl App {
+    /// The state before anything has happened, and what is wanted from outside at once.
+    pub fn new(options: &Options, clock: Clock) -> (Self, Vec<Effect>) {
+        let memory = memory::load(options.memory.as_deref());
+        let shared = Shared::new(options, &memory, clock.now());
+        let mut app = Self {
+            shared,
+            screens: Screens::new(&memory),
+            layers: Vec::new(),
+            toasts: Toasts::default(),
+            hits: Hits::default(),
+            clock,
+            quitting: false,
+        };
+        let effects = app.begin(options);
+        (app, effects)
+    }
+
+    /// Take in what happened, and give what is wanted from outside.
+    pub fn handle(&mut self, event: Event) -> Vec<Effect> {
+        self.shared.now = self.clock.now();
+        self.take(event)
+    }
+
+    /// Draw everything into `buffer`, and remember what lies where for the mouse.
+    pub fn draw(&mut self, buffer: &mut Buffer) {
+        self.shared.now = self.clock.now();
+        let mut hits = Hits::default();
+        chrome::draw(self, buffer, &mut hits);
+        self.hits = hits;
+    }
+
+    /// Whether the user wants to leave.
+    pub fn is_quitting(&self) -> bool {
+        self.quitting
+    }
+
+    /// The screen in front.
+    pub fn screen(&self) -> ScreenKind {
+        self.shared.screen
+    }
+
+    /// When the picture changes next with nothing happening: a clock, a toast that goes.
+    fn next_change(&self) -> Option<Timestamp> {
+        self.toasts.next_end()
+    }
+}
+
+/// Run the dashboard in this terminal until the user leaves it.
+///
+/// # Errors
+/// The terminal cannot be used, or is gone.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let (sender, events) = event::channel();
+    let mut terminal = Terminal::enter(sender.clone())?;
+    let mut outside = Outside::new(options, sender);
+    let (mut app, effects) = App::new(options, clock);
+    outside.carry_out(effects);
+    let frame = if options.low_bandwidth { SLOW_FRAME } else { FRAME };
+    let result = drive(&mut app, &mut terminal, &mut outside, &events, frame);
+    memory::save(options.memory.as_deref(), &app.remembered());
+    terminal.leave()?;
+    result
+}
+
+fn drive(
+    app: &mut App,
+    terminal: &mut Terminal,
+    outside: &mut Outside,
+    events: &Receiver<Event>,
+    frame: Duration,
+) -> anyhow::Result<()> {
+    let mut drawn: Option<Instant> = None;
+    let mut dirty = true;
+    while !app.is_quitting() {
+        let now = Instant::now();
+        let due = drawn.map_or(now, |drawn| drawn + frame);
+        if dirty && now >= due {
+            terminal.draw(|buffer| app.draw(buffer))?;
+            drawn = Some(Instant::now());
+            dirty = false;
+            continue;
+        }
+        let patience = if dirty { due - now } else { patience(app) };
+        let first = match events.recv_timeout(patience) {
+            Ok(event) => event,
+            // What is under way when nothing comes is the time of day.
+            Err(RecvTimeoutError::Timeout) => Event::Tick,
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the terminal is gone"),
+        };
+        for event in std::iter::once(first).chain(events.try_iter().take(BURST)) {
+            match event {
+                Event::Gone(error) => return Err(error.into()),
+                Event::Redraw => terminal.clear()?,
+                Event::Suspend => terminal.suspend()?,
+                event => {
+                    // A key is answered at once, however short ago the last picture was.
+                    if event.is_key() {
+                        drawn = None;
+                    }
+                    outside.carry_out(app.handle(event));
+                }
+            }
+            dirty = true;
+        }
+        for told in outside.take_bells() {
+            terminal.ring(&told)?;
+        }
+    }
+    Ok(())
+}
+
+fn patience(app: &App) -> Duration {
+    let until = app.next_change().map(|at| at.duration_since(app.clock.now()).unsigned_abs());
+    until.map_or(TICK, |until| until.clamp(Duration::from_millis(10), TICK))
+}
+
+/// The size that fits any terminal: what [`App::draw`] is given in tests.
+pub fn buffer(width: u16, height: u16) -> Buffer {
+    Buffer::empty(Rect::new(0, 0, width, height))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this layer is the one that prints")]
 
 mod config;
+mod dash;
 mod control;
 mod dataset;
 mod doctor;
@@ -22,11 +23,15 @@ use clap::{Parser, Subcommand};
 use crate::session::control::Request;
 
 /// Train photo-to-illustration models; watch, steer, resume and probe every run.
+///
+/// Without a command: the dashboard of all sessions.
 #[derive(Debug, Parser)]
-#[command(name = "atelier", version, max_term_width = 100)]
+#[command(name = "atelier", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    dash: dash::Args,
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,7 +80,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+    let Some(command) = cli.command else { return dash::run(&cli.dash) };
+    match command {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         Command::Config(args) => config::run(args),

@@ -6,7 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`] | one file a subcommand: parse, call, print |
-//! | [`app`] | the dashboard |
+//! | [`app`] | the dashboard: event, action, update, view |
 //! | `train` | engine, schedule, checkpoint, control server |
 //! | `tracks` | a track = models + losses + one step + predict |
 //! | `models` | networks with the reference implementations' state-dict keys |

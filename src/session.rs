@@ -19,11 +19,11 @@ mod summary;
 mod writer;
 
 pub use error::SessionError;
-pub use find::{find, find_in};
+pub use find::{find, find_in, ids};
 pub use folder::{Folder, reserve};
 pub use git::{Git, observe as git};
 pub use listing::{Latest, Listing, Observed, list, observe, read as read_listing};
-pub use lock::{Holder, Lock, host_name};
+pub use lock::{Holder, Lock, host_name, is_shared};
 pub use manifest::{Manifest, Progress, State};
 pub use recorder::SessionRecorder;
 pub use summary::Summary;

@@ -1,3 +1,5 @@
-//! What screens are made of: each draws plain data into a buffer and knows nothing of the application.
+//! Parts that screens are made of. Each draws into a buffer and knows nothing of the program around it.
 
 pub mod chart;
+pub mod input;
+pub mod meter;

@@ -23,7 +23,7 @@ pub fn find(root: &Path, query: &str) -> Result<Folder, SessionError> {
 }
 
 /// The ids of everything under `root` that may be a session, oldest first. A root that is not there has none.
-pub(super) fn ids(root: &Path) -> Result<Vec<String>, SessionError> {
+pub fn ids(root: &Path) -> Result<Vec<String>, SessionError> {
     let entries = match fs::read_dir(root) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -65,7 +65,7 @@ pub struct Latest {
 }
 
 /// One line of a list of sessions.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Listing {
     /// The id.
     pub id: String,

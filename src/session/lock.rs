@@ -126,7 +126,7 @@ pub fn host_name() -> String {
 }
 
 /// Whether `path` lies on a file system that other hosts write too, where a lock may not be seen.
-pub(super) fn is_shared(path: &Path) -> bool {
+pub fn is_shared(path: &Path) -> bool {
     const NFS: i64 = 0x6969;
     const SMB: [i64; 2] = [0xff53_4d42, 0xfe53_4d42];
     const FUSE: i64 = 0x6573_5546;

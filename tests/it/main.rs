@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test that is skipped says why")]
 
+mod common;
 mod config;
+mod dashboard;
 mod dataset;
 mod doctor;
 #[cfg(feature = "train")]
@@ -14,6 +16,7 @@ mod loader;
 mod metrics;
 #[cfg(feature = "train")]
 mod pix2pixhd;
+mod pty;
 mod record;
 mod session;
 #[cfg(feature = "train")]

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use atelier::record::Frames;
 
-/// Nothing here waits that long; a hang becomes a failure.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub use crate::common::PATIENCE;
 
 const CONFIG: &str = r#"
 name = "tiny"

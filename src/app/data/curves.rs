@@ -1,0 +1,368 @@
+//! The thread that holds curves and answers what of them the screen shows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::app::event::Event;
+use crate::app::screens::ScreenKind;
+use crate::record::curve::{Axis, Curve, Grid, Sampled, Values};
+use crate::record::{Column, Mark, Point};
+use crate::session::events::EventLine;
+
+mod opened;
+
+use opened::Opened;
+
+/// Time between two answers at the least while data streams in.
+const PACE: Duration = Duration::from_millis(100);
+/// How often files are looked at when nobody tells.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Points held of series that are not on the screen, before the longest unused ones are let go.
+const KEPT_POINTS: usize = 4_000_000;
+
+/// What stands on the x axis of every chart of a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum XAxis {
+    /// Optimizer steps.
+    #[default]
+    Step,
+    /// Epochs.
+    Epoch,
+    /// The time of day.
+    Wall,
+    /// Time since each session began.
+    Relative,
+}
+
+impl XAxis {
+    /// The next one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Step => Self::Epoch,
+            Self::Epoch => Self::Wall,
+            Self::Wall => Self::Relative,
+            Self::Relative => Self::Step,
+        }
+    }
+
+    /// The noun.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Epoch => "epoch",
+            Self::Wall => "clock",
+            Self::Relative => "time",
+        }
+    }
+}
+
+/// Which stretch of the x axis.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Window {
+    /// All there is, growing as it grows.
+    #[default]
+    All,
+    /// The newest so much of it, moving along.
+    Last(f64),
+    /// From here to there.
+    Fixed(f64, f64),
+}
+
+/// One chart wanted: a series, of every session asked for that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// The series' name, of the metrics or of the telemetry.
+    pub series: String,
+}
+
+/// What is to be shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurvesRequest {
+    /// For which screen.
+    pub screen: ScreenKind,
+    /// Counted by the screen, to know an old answer.
+    pub serial: u64,
+    /// Sessions, by id and folder, in the order in which they are drawn.
+    pub sessions: Vec<(String, PathBuf)>,
+    /// Charts.
+    pub want: Vec<Want>,
+    /// What x is.
+    pub axis: XAxis,
+    /// Equal ratios on the x axis.
+    pub log_x: bool,
+    /// Which stretch.
+    pub window: Window,
+    /// Columns of each chart: two a cell.
+    pub columns: usize,
+    /// Half-life of the smoothing, in steps; zero for none.
+    pub half_life: f64,
+    /// Where the crosshair is.
+    pub crosshair: Option<f64>,
+}
+
+/// One part of a line: of one generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartColumns {
+    /// Restarts before it.
+    pub generation: u32,
+    /// Overtaken by a newer generation.
+    pub superseded: bool,
+    /// The values as they were recorded.
+    pub raw: Vec<Column>,
+    /// The smoothed ones, if anything is smoothed.
+    pub smooth: Option<Vec<Column>>,
+    /// The first x of the part.
+    pub begins: f64,
+    /// Where the shown line comes from and leads to beyond the columns.
+    pub beyond: (Option<Mark>, Option<Mark>),
+}
+
+/// One session's line in a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlotLine {
+    /// The session's place in the request.
+    pub session: usize,
+    /// Its parts, oldest first.
+    pub parts: Vec<PartColumns>,
+    /// Points behind the line, wherever they lie.
+    pub points: usize,
+    /// How many of them are NaN.
+    pub nan: usize,
+    /// The newest point.
+    pub last: Option<Point>,
+    /// What stands at the crosshair.
+    pub at: Option<Sampled>,
+    /// What is smoothed at the newest point.
+    pub last_smoothed: Option<f64>,
+    /// Lowest and highest finite raw value in the window.
+    pub range: Option<(f64, f64)>,
+    /// The same of the smoothed values.
+    pub smooth_range: Option<(f64, f64)>,
+    /// Where relative time begins, in nanoseconds since the Unix epoch; none on another axis.
+    pub start_ns: Option<i64>,
+}
+
+/// One chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plot {
+    /// The series' name.
+    pub series: String,
+    /// A line a session.
+    pub lines: Vec<PlotLine>,
+}
+
+/// What is known of a session beside its curves.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its id.
+    pub id: String,
+    /// Names of its metrics, sorted.
+    pub metrics: Arc<Vec<String>>,
+    /// Names of its telemetry, sorted.
+    pub telemetry: Arc<Vec<String>>,
+    /// What happened, oldest first.
+    pub events: Arc<Vec<EventLine>>,
+    /// The end of what it printed.
+    pub log: Arc<Vec<String>>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct CurvesAnswer {
+    /// For which screen.
+    pub screen: ScreenKind,
+    /// Of which request.
+    pub serial: u64,
+    /// What x is.
+    pub axis: XAxis,
+    /// Equal ratios on the x axis.
+    pub log_x: bool,
+    /// The stretch that is shown.
+    pub window: (f64, f64),
+    /// All there is.
+    pub extent: (f64, f64),
+    /// The sessions, in the request's order.
+    pub sessions: Vec<Facts>,
+    /// The charts, in the request's order.
+    pub plots: Vec<Plot>,
+}
+
+/// The thread; it ends with this handle.
+pub struct CurvesThread {
+    requests: Sender<CurvesRequest>,
+}
+
+impl CurvesThread {
+    /// A thread that looks whenever `wake` tells and answers to `events`.
+    pub fn spawn(wake: Receiver<()>, events: Sender<Event>) -> Self {
+        let (requests, asked) = unbounded();
+        let run = move || Holder::default().serve(&asked, &wake, &events);
+        std::thread::Builder::new().name("curves".to_owned()).spawn(run).ok();
+        Self { requests }
+    }
+
+    /// Ask. An older request that still waits is not answered.
+    pub fn ask(&self, request: CurvesRequest) {
+        self.requests.send(request).ok();
+    }
+}
+
+/// The sessions held, and what was asked last.
+#[derive(Default)]
+pub struct Holder {
+    opened: Vec<Opened>,
+    request: Option<CurvesRequest>,
+}
+
+impl Holder {
+    fn serve(&mut self, asked: &Receiver<CurvesRequest>, wake: &Receiver<()>, events: &Sender<Event>) {
+        let nothing = crossbeam_channel::never();
+        let mut wake = wake;
+        let mut answered = Instant::now();
+        loop {
+            let fresh = crossbeam_channel::select! {
+                recv(asked) -> request => match request {
+                    Ok(request) => {
+                        self.request = Some(asked.try_iter().last().unwrap_or(request));
+                        true
+                    }
+                    Err(_) => return,
+                },
+                recv(wake) -> woken => {
+                    if woken.is_err() {
+                        wake = &nothing;
+                    }
+                    false
+                }
+                default(HEARTBEAT) => false,
+            };
+            if !fresh {
+                // Data that streams in is shown at a pace; a request is answered at once.
+                match asked.recv_timeout(PACE.saturating_sub(answered.elapsed())) {
+                    Ok(request) => self.request = Some(asked.try_iter().last().unwrap_or(request)),
+                    Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+                    Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            let Some(request) = self.request.clone() else { continue };
+            let news = self.take_in(&request);
+            if (fresh || news) && events.send(Event::Curves(Box::new(self.answer(&request)))).is_err() {
+                return;
+            }
+            answered = Instant::now();
+        }
+    }
+
+    /// Open what is asked for, close what is not, and read what is new; whether anything is.
+    pub fn take_in(&mut self, request: &CurvesRequest) -> bool {
+        let mut before = std::mem::take(&mut self.opened);
+        for (id, folder) in &request.sessions {
+            let kept = before.iter().position(|opened| opened.id() == id);
+            let opened = kept.map_or_else(|| Opened::new(id, folder), |index| before.swap_remove(index));
+            self.opened.push(opened);
+        }
+        let mut news = false;
+        for opened in &mut self.opened {
+            news |= opened.poll();
+            let wanted: Vec<&str> = request.want.iter().map(|want| want.series.as_str()).collect();
+            news |= opened.load(&wanted);
+            opened.let_go(KEPT_POINTS / request.sessions.len(), &wanted);
+        }
+        news
+    }
+
+    /// What the request shows of what is held.
+    pub fn answer(&mut self, request: &CurvesRequest) -> CurvesAnswer {
+        let axes: Vec<Axis> = self.opened.iter().map(|opened| opened.axis(request.axis)).collect();
+        let extent = self.extent(request, &axes).unwrap_or((0.0, 1.0));
+        let (from, to) = window(request, extent);
+        let mut plots = Vec::with_capacity(request.want.len());
+        for want in &request.want {
+            let mut lines = Vec::new();
+            for (session, (opened, &axis)) in self.opened.iter_mut().zip(&axes).enumerate() {
+                let Some(curve) = opened.curve_mut(&want.series) else { continue };
+                curve.set_half_life(if is_dense(curve) { request.half_life } else { 0.0 });
+                let grid = Grid::new(axis, from, to, request.columns).log(request.log_x);
+                lines.push(line(curve, session, grid, request.crosshair));
+            }
+            plots.push(Plot { series: want.series.clone(), lines });
+        }
+        CurvesAnswer {
+            screen: request.screen,
+            serial: request.serial,
+            axis: request.axis,
+            log_x: request.log_x,
+            window: (from, to),
+            extent,
+            sessions: self.opened.iter().map(Opened::facts).collect(),
+            plots,
+        }
+    }
+
+    fn extent(&self, request: &CurvesRequest, axes: &[Axis]) -> Option<(f64, f64)> {
+        let curves = self.opened.iter().zip(axes).flat_map(|(opened, &axis)| {
+            request.want.iter().filter_map(move |want| {
+                let curve = opened.curve(&want.series)?;
+                if request.log_x { curve.positive_extent(axis) } else { curve.extent(axis) }
+            })
+        });
+        curves.filter(|(from, to)| from.is_finite() && to.is_finite()).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+}
+
+/// Few points, as validation has, are shown as they are: each is a mean of many images already.
+fn is_dense(curve: &Curve) -> bool {
+    curve.len() > 64
+}
+
+/// Where a point stands on an axis.
+fn x_of(axis: Axis, point: &Point) -> f64 {
+    match axis {
+        Axis::Step => point.step as f64,
+        Axis::Epoch => point.epoch,
+        Axis::Wall => point.time_ns as f64 / 1e9,
+        Axis::Relative { start_ns } => (point.time_ns - start_ns) as f64 / 1e9,
+    }
+}
+
+fn window(request: &CurvesRequest, extent: (f64, f64)) -> (f64, f64) {
+    let (from, to) = match request.window {
+        Window::All => extent,
+        Window::Last(width) => ((extent.1 - width).max(extent.0), extent.1),
+        Window::Fixed(from, to) => (from, to),
+    };
+    if to > from { (from, to) } else { (from, from + 1.0) }
+}
+
+fn line(curve: &Curve, session: usize, grid: Grid, crosshair: Option<f64>) -> PlotLine {
+    let smoothed = curve.half_life().is_some();
+    let parts = curve.parts().into_iter().map(|part| PartColumns {
+        generation: part.generation,
+        superseded: part.superseded,
+        raw: curve.columns(&part, Values::Raw, grid),
+        smooth: smoothed.then(|| curve.columns(&part, Values::Smoothed, grid)),
+        beyond: curve.beyond(&part, if smoothed { Values::Smoothed } else { Values::Raw }, grid),
+        begins: curve.point(part.points.start).map_or(f64::NAN, |point| x_of(grid.axis, &point)),
+    });
+    let parts = parts.collect();
+    let range = |values| curve.range(values, grid.axis, grid.from, grid.to);
+    PlotLine {
+        session,
+        parts,
+        points: curve.len(),
+        nan: curve.nan_count(),
+        last: curve.last(),
+        at: crosshair.and_then(|x| curve.at(grid.axis, x)),
+        last_smoothed: curve.len().checked_sub(1).and_then(|last| curve.sampled(last)).and_then(|it| it.smoothed),
+        range: range(Values::Raw),
+        smooth_range: if smoothed { range(Values::Smoothed) } else { None },
+        start_ns: if let Axis::Relative { start_ns } = grid.axis { Some(start_ns) } else { None },
+    }
+}

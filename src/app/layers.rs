@@ -1,0 +1,157 @@
+//! What lies over a screen and takes the keys first.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget as _};
+
+use crate::app::action::Verb;
+use crate::app::hits::{Hits, Target};
+use crate::app::screens::{ScreenKind, run, samples, sessions};
+use crate::app::shared::{Cx, Shared};
+use crate::app::text;
+
+mod confirm;
+mod help;
+mod palette;
+mod prompt;
+
+pub use confirm::Confirm;
+pub use help::Help;
+pub use palette::Palette;
+pub use prompt::Prompt;
+
+/// A layer.
+pub enum Layer {
+    /// A line to type.
+    Prompt(Prompt),
+    /// A question to answer by yes.
+    Confirm(Confirm),
+    /// Every verb by name.
+    Palette(Palette),
+    /// What the keys do.
+    Help(Help),
+}
+
+/// What comes of a key in a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The layer stays, beneath any that it opened.
+    Stay,
+    /// The layer goes.
+    Close,
+    /// The layer goes, and this is done.
+    Do(Verb),
+    /// The layer goes, and this was typed in it or agreed to.
+    Typed(Purpose, String),
+}
+
+/// What a prompt or a question is for: whose it is, and about what.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Purpose {
+    /// The list of sessions asked.
+    Sessions(sessions::Purpose),
+    /// The run asked.
+    Run(run::Purpose),
+    /// The samples asked.
+    Samples(samples::Purpose),
+}
+
+impl Purpose {
+    /// Who asked.
+    pub fn screen(&self) -> ScreenKind {
+        match self {
+            Self::Sessions(_) => ScreenKind::Sessions,
+            Self::Run(_) => ScreenKind::Run,
+            Self::Samples(_) => ScreenKind::Samples,
+        }
+    }
+}
+
+impl Layer {
+    /// A key.
+    pub fn key(&mut self, key: KeyEvent, cx: &mut Cx<'_>) -> Outcome {
+        match self {
+            Self::Prompt(prompt) => prompt.key(key, cx),
+            Self::Confirm(confirm) => confirm.key(key),
+            Self::Palette(palette) => palette.key(key),
+            Self::Help(help) => help.key(key),
+        }
+    }
+
+    /// Pasted text.
+    pub fn paste(&mut self, text: &str, cx: &mut Cx<'_>) {
+        match self {
+            Self::Prompt(prompt) => prompt.paste(text, cx),
+            Self::Palette(palette) => palette.paste(text),
+            Self::Confirm(_) | Self::Help(_) => {}
+        }
+    }
+
+    /// The mouse.
+    pub fn mouse(&mut self, mouse: MouseEvent, target: Option<&(Rect, Target)>, cx: &mut Cx<'_>) -> Outcome {
+        let _ = cx;
+        match self {
+            Self::Palette(palette) => palette.mouse(mouse, target),
+            Self::Help(help) => help.mouse(mouse),
+            Self::Prompt(_) | Self::Confirm(_) => Outcome::Stay,
+        }
+    }
+
+    /// Config files have changed on the disk.
+    pub fn configs_changed(&mut self, paths: &[PathBuf], cx: &mut Cx<'_>) {
+        let _ = (paths, cx);
+    }
+
+    /// Draw over the screen in `area`.
+    pub fn draw(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+        match self {
+            Self::Prompt(prompt) => prompt.draw(shared, area, buffer),
+            Self::Confirm(confirm) => confirm.draw(shared, area, buffer),
+            Self::Palette(palette) => palette.draw(shared, area, buffer, hits),
+            Self::Help(help) => help.draw(shared, area, buffer),
+        }
+    }
+
+    /// The hints of the bottom line while it is in front: key and word.
+    pub fn hints(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Prompt(_) => &[("⏎", "take"), ("esc", "leave as it was")],
+            Self::Confirm(_) => &[("y", "yes"), ("esc", "no")],
+            Self::Palette(_) => &[("⏎", "do it"), ("↑↓", "choose"), ("esc", "close")],
+            Self::Help(_) => &[("↑↓", "scroll"), ("esc", "close")],
+        }
+    }
+}
+
+/// A panel in the middle of `area`, cleared, with a title in its first rule; gives what is inside.
+pub fn panel(shared: &Shared, area: Rect, width: u16, height: u16, title: &str, buffer: &mut Buffer) -> Rect {
+    let width = width.min(area.width.saturating_sub(2)).max(area.width.min(10));
+    let height = height.min(area.height);
+    let place = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 3,
+        width,
+        height,
+    };
+    Clear.render(place, buffer);
+    buffer.set_style(place, shared.theme.layer);
+    for y in [place.top(), place.bottom().saturating_sub(1)] {
+        text::rule(buffer, Rect { y, height: 1, ..place }, shared.glyphs.rule, shared.theme.rule.patch(layer(shared)));
+    }
+    let title = format!(" {} ", text::fit(title, usize::from(width.saturating_sub(6)), shared.glyphs.ellipsis));
+    text::put(buffer, place.x + 2, place.y, place.right(), &title, shared.theme.title.patch(layer(shared)));
+    Rect {
+        x: place.x + 2,
+        y: place.y + 1,
+        width: place.width.saturating_sub(4),
+        height: place.height.saturating_sub(2),
+    }
+}
+
+/// The ground of layers, to lay under any style.
+fn layer(shared: &Shared) -> ratatui::style::Style {
+    shared.theme.layer
+}

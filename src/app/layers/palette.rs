@@ -1,0 +1,169 @@
+//! Every verb by name: type a part of what you want.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::action::Move;
+use crate::app::hits::{Hits, Target};
+use crate::app::keymap::{self, Binding, GLOBAL};
+use crate::app::layers::{Outcome, panel};
+use crate::app::screens::{self, ScreenKind};
+use crate::app::shared::Shared;
+use crate::app::text;
+use crate::app::widgets::input::Input;
+
+/// The verbs that fit what was typed, best first.
+pub struct Palette {
+    input: Input,
+    all: Vec<(ScreenKind, &'static Binding)>,
+    found: Vec<usize>,
+    at: usize,
+}
+
+/// Rows in view at most.
+const ROWS: u16 = 14;
+
+impl Palette {
+    /// Every verb there is, those of the screen in front first.
+    pub fn new(front: ScreenKind) -> Self {
+        let mut all: Vec<_> = ScreenKind::ALL
+            .into_iter()
+            .zip(screens::tables())
+            .flat_map(|(kind, table)| table.iter().map(move |binding| (kind, binding)))
+            .collect();
+        all.sort_by_key(|(kind, _)| *kind != front);
+        let own = all.iter().filter(|(kind, _)| *kind == front).count();
+        let global = GLOBAL.iter().map(|binding| (front, binding));
+        all.splice(own..own, global);
+        let found = (0..all.len()).collect();
+        Self { input: Input::new(""), all, found, at: 0 }
+    }
+
+    /// A key.
+    pub fn key(&mut self, key: KeyEvent) -> Outcome {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let step = match key.code {
+            KeyCode::Esc => return Outcome::Close,
+            KeyCode::Enter => return self.chosen(self.at),
+            KeyCode::Up => Move::Up,
+            KeyCode::Down => Move::Down,
+            KeyCode::Char('p') if control => Move::Up,
+            KeyCode::Char('n') if control => Move::Down,
+            KeyCode::PageUp => Move::PageUp,
+            KeyCode::PageDown => Move::PageDown,
+            _ => {
+                if self.input.key(key) {
+                    self.search();
+                }
+                return Outcome::Stay;
+            }
+        };
+        self.at = step.apply(self.at, self.found.len(), usize::from(ROWS));
+        Outcome::Stay
+    }
+
+    fn chosen(&self, at: usize) -> Outcome {
+        self.found.get(at).map_or(Outcome::Stay, |&index| Outcome::Do(self.all[index].1.verb))
+    }
+
+    /// Pasted text.
+    pub fn paste(&mut self, text: &str) {
+        self.input.insert(text);
+        self.search();
+    }
+
+    /// The mouse.
+    pub fn mouse(&mut self, mouse: MouseEvent, target: Option<&(Rect, Target)>) -> Outcome {
+        match (mouse.kind, target) {
+            (MouseEventKind::Down(MouseButton::Left), Some((_, Target::Row(row)))) => self.chosen(*row),
+            (MouseEventKind::Down(_), _) => Outcome::Close,
+            (MouseEventKind::ScrollUp, _) => {
+                self.at = self.at.saturating_sub(1);
+                Outcome::Stay
+            }
+            (MouseEventKind::ScrollDown, _) => {
+                self.at = (self.at + 1).min(self.found.len().saturating_sub(1));
+                Outcome::Stay
+            }
+            _ => Outcome::Stay,
+        }
+    }
+
+    fn search(&mut self) {
+        let wanted = self.input.text().to_lowercase();
+        let mut scored: Vec<(usize, usize)> = (0..self.all.len())
+            .filter_map(|index| {
+                let (kind, binding) = self.all[index];
+                let text = format!("{} {}", binding.help, kind.word()).to_lowercase();
+                Some((score(&text, &wanted)?, index))
+            })
+            .collect();
+        scored.sort();
+        self.found = scored.into_iter().map(|(_, index)| index).collect();
+        self.at = 0;
+    }
+
+    /// Draw in the middle.
+    pub fn draw(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+        let theme = &shared.theme;
+        let inside = panel(shared, area, area.width.min(76), ROWS + 5, "commands", buffer);
+        self.input.draw(shared, Rect { height: 1, ..inside }, buffer);
+        let list = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
+        let page = usize::from(list.height).max(1);
+        let first = (self.at + 1).saturating_sub(page);
+        for (row, &index) in self.found.iter().skip(first).take(page).enumerate() {
+            let (kind, binding) = self.all[index];
+            let y = list.y + row as u16;
+            let line = Rect { y, height: 1, ..list };
+            let chosen = first + row == self.at;
+            let ground = if chosen { theme.selected } else { theme.layer };
+            buffer.set_style(line, ground);
+            hits.push(line, Target::Row(first + row));
+            let keys = binding.keys.first().map(|key| keymap::shown(key)).unwrap_or_default();
+            let right = text::put_right(buffer, list.x, y, list.right(), &keys, theme.key.patch(ground));
+            let own = !GLOBAL.iter().any(|it| it.verb == binding.verb);
+            let noun = if own { kind.word() } else { "" };
+            let x = text::put(buffer, list.x, y, right, &format!("{noun:<9}"), theme.dim.patch(ground));
+            text::put(buffer, x, y, right.saturating_sub(1), binding.help, theme.text.patch(ground));
+        }
+        if self.found.is_empty() {
+            text::put(buffer, list.x, list.y, list.right(), "nothing is called that", theme.dim.patch(theme.layer));
+        }
+    }
+}
+
+/// How well a text fits: smaller is better; none if a word of `wanted` is not in it, not even scattered.
+fn score(text: &str, wanted: &str) -> Option<usize> {
+    wanted.split_whitespace().try_fold(0, |sum, word| {
+        if let Some(at) = text.find(word) {
+            let begins = at == 0 || text.as_bytes()[at - 1] == b' ';
+            return Some(sum + if begins { at } else { 100 + at });
+        }
+        let mut rest = text.chars();
+        word.chars().all(|c| rest.any(|it| it == c)).then_some(sum + 1000)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::action::{AppVerb, Verb};
+
+    fn typed(text: &str) -> Palette {
+        let mut palette = Palette::new(ScreenKind::Sessions);
+        palette.paste(text);
+        palette
+    }
+
+    #[test]
+    fn a_part_of_the_name_finds_the_verb() {
+        assert_eq!(typed("leave dash").key(KeyEvent::from(KeyCode::Enter)), Outcome::Do(Verb::App(AppVerb::Quit)));
+        assert_eq!(typed("go comparison").chosen(0), Outcome::Do(Verb::App(AppVerb::Go(ScreenKind::Compare))));
+    }
+
+    #[test]
+    fn nonsense_finds_nothing_and_does_nothing() {
+        assert_eq!(typed("zzzzqqq").key(KeyEvent::from(KeyCode::Enter)), Outcome::Stay);
+    }
+}

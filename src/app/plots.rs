@@ -1,0 +1,184 @@
+//! From what the data thread answers to the chart model that is drawn.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::app::data::{CurvesAnswer, Facts, Plot, PlotLine, XAxis};
+use crate::app::shared::Shared;
+use crate::report::axis::Fit;
+use crate::report::{Axis, Chart, Crosshair, Kind, Line, Mark, MarkKind, number};
+use crate::session::events::EventLine;
+
+/// How charts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Style {
+    /// Equal ratios on the y axis.
+    pub log_y: bool,
+    /// Let single far values go off the top, marked, so that the rest can be read.
+    pub cut_outliers: bool,
+    /// Half-life of the smoothing in steps, for the note.
+    pub half_life: f64,
+    /// Where the crosshair is.
+    pub crosshair: Option<f64>,
+}
+
+/// The x axis of an answer.
+pub fn x_axis(answer: &CurvesAnswer, shared: &Shared) -> Axis {
+    let kind = match answer.axis {
+        XAxis::Step => Kind::Step,
+        XAxis::Epoch => Kind::Epoch,
+        XAxis::Wall => Kind::Wall { offset_s: offset(&shared.zone, shared.now) },
+        XAxis::Relative => Kind::Relative,
+    };
+    Axis::new(kind, answer.window.0, answer.window.1).log(answer.log_x)
+}
+
+fn offset(zone: &TimeZone, at: Timestamp) -> i32 {
+    zone.to_offset(at).seconds()
+}
+
+/// A plot as a chart: a line a session and generation, the marks of the sessions' events along it.
+pub fn chart(plot: &Plot, answer: &CurvesAnswer, shared: &Shared, style: Style) -> Chart {
+    let x = x_axis(answer, shared);
+    let mut chart = Chart::new(title(&plot.series), x, Axis::default());
+    let (unit, scale) = unit(&plot.series);
+    let several = plot.lines.len() > 1;
+    for line in &plot.lines {
+        let facts = answer.sessions.get(line.session);
+        let colour = match facts {
+            Some(facts) if answer.sessions.len() > 1 => shared.colour(&facts.id),
+            _ => of_series(&plot.series),
+        };
+        let label = facts.map(|facts| facts.id.clone()).unwrap_or_default();
+        chart.lines.extend(line.parts.iter().map(|part| Line {
+            label: label.clone(),
+            colour,
+            dim: part.superseded,
+            raw: part.raw.clone(),
+            smooth: part.smooth.clone(),
+            band: None,
+            beyond: part.beyond,
+        }));
+        chart.marks.extend(line.parts.iter().skip(1).filter(|part| part.generation > 0).map(|part| Mark {
+            x: part.begins,
+            y: None,
+            kind: MarkKind::Restart,
+            label: format!("restart {}", part.generation),
+        }));
+        if let Some(facts) = facts {
+            chart.marks.extend(alerts(facts, &plot.series, answer, line));
+        }
+    }
+    chart.points = Some(plot.lines.iter().map(|line| line.points as u64).sum());
+    let smoothed = plot.lines.iter().any(|line| line.smooth_range.is_some());
+    if smoothed && style.half_life > 0.0 {
+        chart.note = Some(format!("half-life {}", number::value(style.half_life)));
+    }
+    if let [line] = plot.lines.as_slice() {
+        let newest = line.last_smoothed.or(line.last.map(|point| point.value));
+        chart.value = newest.map(|value| with_unit(value, scale, unit));
+    }
+    if let Some(x) = style.crosshair {
+        let at = plot.lines.first().filter(|_| !several).and_then(|line| line.at.as_ref());
+        chart.crosshair = Some(Crosshair { x, value: at.map(|at| with_unit(at.value, scale, unit)) });
+    }
+    let fit = if style.cut_outliers { Fit::WithoutOutliers } else { Fit::Full };
+    chart.fitted(style.log_y, fit)
+}
+
+/// The alerts of a session that name this series, where they happened.
+fn alerts<'a>(
+    facts: &'a Facts,
+    series: &'a str,
+    answer: &'a CurvesAnswer,
+    line: &'a PlotLine,
+) -> impl Iterator<Item = Mark> + 'a {
+    let about = move |event: &&EventLine| {
+        let named = event.fields.get("series").and_then(serde_json::Value::as_str);
+        event.kind == "alert" && named.is_none_or(|named| named == series)
+    };
+    facts.events.iter().filter(about).filter_map(move |event| {
+        let x = x_of_event(event, answer.axis, line)?;
+        let inside = x >= answer.window.0 && x <= answer.window.1;
+        inside.then(|| Mark {
+            x,
+            y: event.fields.get("value").and_then(serde_json::Value::as_f64),
+            kind: MarkKind::Alert,
+            label: event.message.clone(),
+        })
+    })
+}
+
+/// Where an event stands on the axis of a session's line; none where the line cannot tell.
+fn x_of_event(event: &EventLine, axis: XAxis, line: &PlotLine) -> Option<f64> {
+    let secs = event.time.as_nanosecond() as f64 / 1e9;
+    match axis {
+        XAxis::Step => Some(event.step as f64),
+        XAxis::Epoch => event.epoch,
+        XAxis::Wall => Some(secs),
+        XAxis::Relative => Some(secs - line.start_ns? as f64 / 1e9),
+    }
+}
+
+/// The series' colour where it stands alone: metrics, validation, telemetry and the rest are told apart.
+fn of_series(series: &str) -> usize {
+    match series.split('/').next().unwrap_or_default() {
+        "loss" => 0,
+        "val" => 2,
+        "grad_norm" => 3,
+        "lr" => 6,
+        "speed" | "time" => 5,
+        group if group.starts_with("gpu") => 1,
+        "host" | "process" | "memory" => 7,
+        _ => 0,
+    }
+}
+
+/// A series' name as a title: `loss/g` stays, units move to the value.
+fn title(series: &str) -> String {
+    let mut name = series.to_owned();
+    for (suffix, _) in SUFFIXES {
+        if let Some(stem) = name.strip_suffix(suffix) {
+            name.truncate(stem.len());
+            break;
+        }
+    }
+    name.replace('_', " ")
+}
+
+/// Ends of names that are units.
+const SUFFIXES: [(&str, (&str, f64)); 9] = [
+    ("_bytes_per_sec", (" MiB/s", 1.0 / (1 << 20) as f64)),
+    ("_bytes", (" GiB", 1.0 / (1_u64 << 30) as f64)),
+    ("_percent", (" %", 1.0)),
+    ("_watts", (" W", 1.0)),
+    ("_celsius", (" °C", 1.0)),
+    ("_mhz", (" MHz", 1.0)),
+    ("_joules", (" J", 1.0)),
+    ("_seconds", (" s", 1.0)),
+    ("_per_sec", ("/s", 1.0)),
+];
+
+/// The unit of a series and what its values are multiplied by to be in it.
+pub fn unit(series: &str) -> (&'static str, f64) {
+    SUFFIXES.iter().find(|(suffix, _)| series.ends_with(suffix)).map_or(("", 1.0), |(_, unit)| *unit)
+}
+
+/// A value with its unit.
+pub fn with_unit(value: f64, scale: f64, unit: &str) -> String {
+    format!("{}{unit}", number::value(value * scale))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_leave_the_title_and_come_to_the_value() {
+        assert_eq!(title("gpu0/memory_used_bytes"), "gpu0/memory used");
+        let (name, scale) = unit("gpu0/memory_used_bytes");
+        assert_eq!(with_unit(44_238_372_864.0, scale, name), format!("{} GiB", number::value(41.2)));
+        assert_eq!(title("loss/g"), "loss/g");
+        assert_eq!(unit("net_rx_bytes_per_sec").0, " MiB/s", "the longest ending decides");
+    }
+}

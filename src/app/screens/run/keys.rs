@@ -1,0 +1,218 @@
+//! The verbs of a run and their keys.
+
+use crate::app::action;
+use crate::app::data::Window;
+use crate::app::keymap::Binding;
+use crate::app::layers::{self, Layer, Prompt};
+use crate::app::screens::run::{HALF_LIVES, Purpose, Run, ask_filter, grid};
+use crate::app::shared::Cx;
+use crate::app::toast::Tone;
+use crate::session::State;
+use crate::session::control::Request;
+
+/// What can be done with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Closer.
+    ZoomIn,
+    /// Farther.
+    ZoomOut,
+    /// All there is.
+    ZoomAll,
+    /// A part to the left.
+    PanLeft,
+    /// A part to the right.
+    PanRight,
+    /// Ten cells to the left with the crosshair.
+    FarLeft,
+    /// Ten to the right.
+    FarRight,
+    /// Keep the newest end in view.
+    Follow,
+    /// More smoothing.
+    Smoother,
+    /// Less.
+    Rougher,
+    /// The next x axis.
+    Axis,
+    /// Equal ratios on the x axis.
+    LogX,
+    /// Equal ratios on the y axis of the chart in focus.
+    LogY,
+    /// Let single far values go off the edge.
+    Outliers,
+    /// The next grid.
+    Grid,
+    /// The chart in focus alone.
+    Alone,
+    /// Which charts.
+    Filter,
+    /// Keep the chart in focus in front.
+    Pin,
+    /// The chart in focus one place earlier.
+    Earlier,
+    /// One place later.
+    Later,
+    /// What lies beneath the charts.
+    Pane,
+    /// Pause, or go on.
+    Pause,
+    /// Finish the step, checkpoint, end.
+    Stop,
+    /// A checkpoint now.
+    Checkpoint,
+    /// Samples now.
+    Sample,
+    /// Another learning rate.
+    LearningRate,
+}
+
+const fn key(keys: &'static [&'static str], verb: Verb, hint: &'static str, help: &'static str) -> Binding {
+    Binding::new(keys, action::Verb::Run(verb), hint, help)
+}
+
+/// The keys.
+pub const BINDINGS: &[Binding] = &[
+    key(&["+", "="], Verb::ZoomIn, "zoom", "Zoom in around the crosshair, or at the newest end"),
+    key(&["-"], Verb::ZoomOut, "", "Zoom out"),
+    key(&["0"], Verb::ZoomAll, "", "The whole run"),
+    key(&["f"], Verb::Follow, "follow", "Keep the newest end in view, at this width"),
+    key(&["m"], Verb::Smoother, "smooth", "Smooth more: half-life in steps"),
+    key(&["M"], Verb::Rougher, "", "Smooth less"),
+    key(&["x"], Verb::Axis, "axis", "Next x axis: step, epoch, clock, time"),
+    key(&["y"], Verb::LogY, "log y", "Logarithmic y axis of the chart in focus"),
+    key(&["X"], Verb::LogX, "", "Logarithmic x axis"),
+    key(&["o"], Verb::Outliers, "", "Cut single far values off the y axis, marked at the edge"),
+    key(&["v"], Verb::Grid, "grid", "Next grid: by size, 1x1, 2x1, 2x2, 3x2, 3x3, 4x3, 4x4"),
+    key(&["enter"], Verb::Alone, "one", "The chart in focus alone, or all again"),
+    key(&["/"], Verb::Filter, "filter", "Which charts: a part of the name or a regular expression"),
+    key(&["w"], Verb::Pane, "below", "What lies beneath the charts: events, log, config, nothing"),
+    key(&["P"], Verb::Pin, "", "Pin the chart in focus in front, or let it go"),
+    key(&["<"], Verb::Earlier, "", "Move the chart in focus one place earlier"),
+    key(&[">"], Verb::Later, "", "Move it one place later"),
+    key(&[","], Verb::PanLeft, "", "Move the window to the left"),
+    key(&["."], Verb::PanRight, "", "Move the window to the right"),
+    key(&["shift-left", "["], Verb::FarLeft, "", "The crosshair ten cells to the left"),
+    key(&["shift-right", "]"], Verb::FarRight, "", "The crosshair ten cells to the right"),
+    key(&["p"], Verb::Pause, "pause", "Pause the session at its next step, or let it go on"),
+    key(&["s"], Verb::Stop, "", "Let the session finish its step, write a checkpoint and end"),
+    key(&["c"], Verb::Checkpoint, "", "Write a checkpoint now"),
+    key(&["i"], Verb::Sample, "", "Write sample pictures now"),
+    key(&["L"], Verb::LearningRate, "", "Set the learning rate"),
+];
+
+/// Grids in turn: columns and rows, 0 for what looks well.
+const GRIDS: [(usize, usize); 8] = [(0, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 3), (4, 3), (grid::MOST, grid::MOST)];
+
+/// Do what a verb says.
+pub fn act(run: &mut Run, verb: Verb, cx: &mut Cx<'_>) {
+    match verb {
+        Verb::ZoomIn => run.zoom(0.5, None),
+        Verb::ZoomOut => run.zoom(2.0, None),
+        Verb::ZoomAll => run.window = Window::All,
+        Verb::PanLeft => run.pan(-0.25),
+        Verb::PanRight => run.pan(0.25),
+        Verb::FarLeft => run.move_crosshair(-10.0),
+        Verb::FarRight => run.move_crosshair(10.0),
+        Verb::Follow => follow(run, cx),
+        Verb::Smoother => smooth(run, run.settings.smoothing + 1, cx),
+        Verb::Rougher => smooth(run, run.settings.smoothing.saturating_sub(1), cx),
+        Verb::Axis => {
+            run.settings.axis = run.settings.axis.next();
+            // A place on one axis is none on another.
+            run.window = Window::All;
+            run.crosshair = None;
+        }
+        Verb::LogX => run.log_x = !run.log_x,
+        Verb::LogY => toggle(&mut run.settings.log_y, run.series.get(run.focus)),
+        Verb::Outliers => run.settings.cut_outliers = !run.settings.cut_outliers,
+        Verb::Grid => {
+            let now = GRIDS.iter().position(|it| *it == (run.settings.columns, run.settings.rows));
+            (run.settings.columns, run.settings.rows) = GRIDS[now.map_or(0, |at| (at + 1) % GRIDS.len())];
+        }
+        Verb::Alone => run.alone = !run.alone,
+        Verb::Filter => ask_filter(run, cx),
+        Verb::Pane => {
+            run.settings.pane = run.settings.pane.next();
+        }
+        Verb::Pin => {
+            toggle(&mut run.settings.pinned, run.series.get(run.focus));
+            run.arrange();
+        }
+        Verb::Earlier => shift(run, -1),
+        Verb::Later => shift(run, 1),
+        Verb::Pause => {
+            let paused = cx.shared.opened().and_then(|it| it.state) == Some(State::Paused);
+            run.request(if paused { Request::Resume } else { Request::Pause }, cx);
+        }
+        Verb::Stop => run.request(Request::Stop, cx),
+        Verb::Checkpoint => run.request(Request::Checkpoint, cx),
+        Verb::Sample => run.request(Request::Sample, cx),
+        Verb::LearningRate => {
+            let now = cx.shared.opened().and_then(|it| it.first_of(&["lr/generator", "lr"])).map(|(_, it)| it.value);
+            let prompt = Prompt::new(
+                "learning rate",
+                &now.map(|lr| format!("{lr:e}")).unwrap_or_default(),
+                layers::Purpose::Run(Purpose::LearningRate),
+            )
+            .help("the base rate, before schedule and per-network factors; takes effect at the next step")
+            .check(rate);
+            cx.open(Layer::Prompt(prompt));
+        }
+    }
+    run.reveal();
+    run.ask(cx);
+}
+
+fn rate(text: &str) -> Result<(), String> {
+    match text.trim().parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(()),
+        Ok(_) => Err("a learning rate is finite and not below zero".to_owned()),
+        Err(_) => Err(format!("`{}` is no number; write it like 1e-4", text.trim())),
+    }
+}
+
+fn follow(run: &mut Run, cx: &mut Cx<'_>) {
+    let (from, to) = run.span();
+    run.window = match run.window {
+        Window::Last(_) => Window::Fixed(from, to),
+        Window::All => Window::All,
+        Window::Fixed(..) => Window::Last(to - from),
+    };
+    run.crosshair = None;
+    let words = match run.window {
+        Window::All => "the whole run is in view, and grows",
+        Window::Last(_) => "following the newest end",
+        Window::Fixed(..) => "standing still",
+    };
+    cx.say(words, Tone::Plain);
+}
+
+fn smooth(run: &mut Run, level: usize, cx: &mut Cx<'_>) {
+    run.settings.smoothing = level.min(HALF_LIVES.len() - 1);
+    let half_life = run.half_life();
+    let words =
+        if half_life > 0.0 { format!("smoothing: half-life {half_life} steps") } else { "smoothing: none".to_owned() };
+    cx.say(words, Tone::Plain);
+}
+
+fn toggle(list: &mut Vec<String>, name: Option<&String>) {
+    let Some(name) = name else { return };
+    match list.iter().position(|it| it == name) {
+        Some(at) => drop(list.remove(at)),
+        None => list.push(name.clone()),
+    }
+}
+
+/// Move the chart in focus, by writing down the order that is then on the screen.
+fn shift(run: &mut Run, by: isize) {
+    let Some(to) = run.focus.checked_add_signed(by).filter(|to| *to < run.series.len()) else { return };
+    run.series.swap(run.focus, to);
+    run.focus = to;
+    let upto = to.max(run.focus) + 1;
+    let mut order: Vec<String> = run.series[..upto.min(run.series.len())].to_vec();
+    order.extend(run.settings.order.iter().filter(|name| !run.series.contains(name)).cloned());
+    run.settings.order = order;
+    run.settings.pinned.clear();
+    run.arrange();
+}
