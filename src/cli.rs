@@ -2,8 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this layer is the one that prints")]
 
 mod config;
-mod dash;
 mod control;
+mod dash;
 mod dataset;
 mod doctor;
 mod export;

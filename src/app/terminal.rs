@@ -70,7 +70,8 @@ impl Terminal {
     /// does.
     pub fn draw(&mut self, render: impl FnOnce(&mut Buffer)) -> io::Result<()> {
         let size = self.backend.size()?;
-        let (width, height) = if size.width == 0 || size.height == 0 { UNKNOWN_SIZE } else { (size.width, size.height) };
+        let (width, height) =
+            if size.width == 0 || size.height == 0 { UNKNOWN_SIZE } else { (size.width, size.height) };
         let area = Rect::new(0, 0, width, height);
         let resized = self.shown.area != area;
         if resized {
