@@ -3,8 +3,8 @@
 
 mod alerts;
 mod config;
-mod dash;
 mod control;
+mod dash;
 mod dataset;
 mod doctor;
 mod export;

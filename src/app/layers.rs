@@ -136,12 +136,7 @@ impl Layer {
 pub fn panel(shared: &Shared, area: Rect, width: u16, height: u16, title: &str, buffer: &mut Buffer) -> Rect {
     let width = width.min(area.width.saturating_sub(2)).max(area.width.min(10));
     let height = height.min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 3,
-        width,
-        height,
-    };
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     Clear.render(place, buffer);
     buffer.set_style(place, shared.theme.layer);
     for y in [place.top(), place.bottom().saturating_sub(1)] {

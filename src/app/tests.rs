@@ -44,8 +44,14 @@ impl Driver {
     pub fn with(options: &Options, width: u16, height: u16) -> Self {
         let (app, effects) = App::new(options, Clock::fixed(NOW.parse().unwrap()));
         let root = options.root.clone();
-        let mut driver =
-            Self { app, commands: Vec::new(), bells: Vec::new(), holder: Holder::default(), root, size: (width, height) };
+        let mut driver = Self {
+            app,
+            commands: Vec::new(),
+            bells: Vec::new(),
+            holder: Holder::default(),
+            root,
+            size: (width, height),
+        };
         driver.carry_out(effects);
         driver.resize(width, height);
         driver
