@@ -1,10 +1,10 @@
 //! Held-out metrics and the pictures that go with them.
 
 use std::fs;
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::Metric;
@@ -124,7 +124,11 @@ fn draw(learner: &Learner, batches: &mut dyn Batches, count: usize, dir: &Path) 
         let batch = batches.batch(0, index).map_err(ValidateError::Data)?;
         for picture in triptychs(learner, &batch)?.into_iter().take(count - written) {
             let path = dir.join(format!("{written:02}.png"));
-            picture.save(&path).map_err(io::Error::other).map_err(wrote(&path))?;
+            // Encoded first and written in one go: `RgbImage::save` drops the error of its last write, and on a full
+            // disk would leave torn pictures that count as drawn.
+            let mut png = Cursor::new(Vec::new());
+            picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other).map_err(wrote(&path))?;
+            fs::write(&path, png.into_inner()).map_err(wrote(&path))?;
             written += 1;
         }
     }

@@ -129,7 +129,7 @@ fn a_session_folder_made_read_only_in_the_middle_of_a_run_is_lived_through() {
 #[test]
 fn pictures_that_go_bad_in_the_middle_of_a_run_are_skipped_and_named_and_mending_them_mends_the_run() {
     let bench = Bench::new();
-    let settings = ["data.procedural.count=400", "data.workers=0", "train.epochs=1", "train.max_skipped_steps=5"];
+    let settings = ["data.procedural.count=400", "data.workers=1", "train.epochs=1", "train.max_skipped_steps=5"];
     let mut child = bench.spawn(&[&["train", "tiny.toml"][..], &settings.map(|set| ["--set", set]).concat()].concat());
     bench.wait_for_steps(&mut child, 1);
     assert!(bench.run(&["pause", "last"]).status.success());
