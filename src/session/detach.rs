@@ -195,7 +195,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::new(root.path());
         let gate = root.path().join("gate");
-        let command = shell(&format!("until [ -e {} ]; do sleep 0.02; done", gate.display()));
+        // The folder goes with this test, maybe before the next look: a program that waits on would never end.
+        let (gate_path, folder_path) = (gate.display(), root.path().display());
+        let waits = format!("until [ -e {gate_path} ] || [ ! -e {folder_path} ]; do sleep 0.02; done");
+        let command = shell(&waits);
         let launched = launch_command(&folder, command, Duration::ZERO).unwrap();
         std::fs::write(gate, "").unwrap();
         assert!(matches!(launched, Launched::Preparing { .. }), "{launched:?}");
