@@ -16,6 +16,7 @@ mod layers;
 mod loader;
 #[cfg(feature = "train")]
 mod metrics;
+mod pictures;
 #[cfg(feature = "train")]
 mod pix2pixhd;
 mod pty;
