@@ -81,6 +81,8 @@ struct Settings {
     grid: usize,
     log_y: Vec<String>,
     cut_outliers: bool,
+    /// Behind smoothed lines the values as they were recorded.
+    raw: bool,
     table: bool,
     config: bool,
     which: Which,
@@ -97,6 +99,7 @@ impl Default for Settings {
             grid: 0,
             log_y: Vec::new(),
             cut_outliers: false,
+            raw: false,
             table: true,
             config: false,
             which: Which::Final,
