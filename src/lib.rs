@@ -12,15 +12,16 @@
 //! | `models` | networks with the reference implementations' state-dict keys |
 //! | `metrics` | pure functions on tensors |
 //! | [`data`] | pairs on disk, import, check, split, synth, augment, loader, card |
+//! | [`report`] | the chart model that the dashboard and the reports share |
 //! | [`session`] | manifest, folder layout, listing, supervision, control client |
 //! | [`telemetry`] | NVML and host samplers |
 //! | [`record`] | the series store |
 //! | [`config`] | typed experiment config |
 //! | [`native`] | the only unsafe code |
 //!
-//! `config`, `record`, `telemetry` and `session` know no tch, and neither does `data` but for its loader; the feature
-//! `train` (default) adds what does. One difference from the first design: `session` stands below `train`, because a
-//! run writes its own folder and a viewer must read it without libtorch.
+//! `config`, `record`, `telemetry`, `session`, `report` and `app` know no tch, and neither does `data` but for its
+//! loader; the feature `train` (default) adds what does. One difference from the first design: `session` stands below
+//! `train`, because a run writes its own folder and a viewer must read it without libtorch.
 
 pub mod app;
 pub mod cli;
@@ -32,6 +33,7 @@ pub mod metrics;
 pub mod models;
 pub mod native;
 pub mod record;
+pub mod report;
 pub mod session;
 pub mod telemetry;
 #[cfg(feature = "train")]

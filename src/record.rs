@@ -6,6 +6,7 @@
 //! | [`Frames`] | a folder of segments as polars frames: whole series, latest points, SQL |
 //! | [`Tail`] | what was appended since the last look, by byte offset, each row once |
 //! | [`smooth`], [`decimate`] | honest curves: smooth at full resolution, then first/min/max/last of each column |
+//! | [`Curve`] | one series held for drawing: both of them at any zoom, at a cost that does not grow with its length |
 //! | [`export`] | CSV, Parquet, TensorBoard event files |
 //! | [`Clock`] | one time line for metrics, telemetry and events that never goes back |
 //!
@@ -40,6 +41,7 @@ use serde::{Deserialize, Serialize};
 
 mod clock;
 mod columns;
+pub mod curve;
 mod decimate;
 mod disk;
 pub mod export;
@@ -55,6 +57,7 @@ mod writer;
 
 pub use clock::Clock;
 pub use columns::{Point, Row, Series1};
+pub use curve::Curve;
 pub use decimate::{Column, Mark, decimate};
 pub use frames::Frames;
 pub use smooth::{Smoother, smooth};
