@@ -9,6 +9,7 @@ use crossterm::event::{Event as Input, KeyEventKind};
 use crate::app::data::{CurvesAnswer, Watching};
 use crate::app::effect::Reply;
 use crate::session::Listing;
+use crate::session::events::EventLine;
 
 /// Events that wait at most; a reader that is slower holds the senders up, which is what they should be.
 const CAPACITY: usize = 4096;
@@ -24,6 +25,13 @@ pub enum Event {
     Listings(Vec<Listing>),
     /// The sessions cannot be listed.
     Unlisted(String),
+    /// A rule was broken in a session that runs.
+    Alert {
+        /// The session.
+        id: String,
+        /// What its events say.
+        line: Box<EventLine>,
+    },
     /// How changes of files are noticed.
     Watching(Watching),
     /// Curves that were asked for.

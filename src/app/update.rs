@@ -4,7 +4,7 @@ use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyEventKind, KeyModif
 
 use crate::app::action::{AppVerb, Move, Verb};
 use crate::app::data::CurvesAnswer;
-use crate::app::effect::{Effect, Reply};
+use crate::app::effect::{Bell, Effect, Reply};
 use crate::app::event::Event;
 use crate::app::hits::Target;
 use crate::app::keymap::{self, GLOBAL, MOVES};
@@ -14,6 +14,7 @@ use crate::app::shared::Cx;
 use crate::app::theme::Theme;
 use crate::app::toast::Tone;
 use crate::app::{App, Options};
+use crate::session::events::EventLine;
 
 /// Verbs that a verb may lead to before something must be wrong.
 const CHAIN: usize = 16;
@@ -52,6 +53,7 @@ impl App {
                 self.shared.listed = true;
                 self.shared.trouble = Some(problem);
             }
+            Event::Alert { id, line } => self.alert(&id, &line, &mut effects),
             Event::Watching(watching) => self.shared.watching = watching,
             Event::Curves(answer) => self.acting(&mut effects, |app, cx| app.curves(*answer, cx)),
             Event::Configs(paths) => self.configs(&paths, &mut effects),
@@ -82,6 +84,20 @@ impl App {
     /// The sessions, or the size of the screen, are not what they were.
     fn news(&mut self, effects: &mut Vec<Effect>) {
         self.acting(effects, |app, cx| app.current(cx).news(cx));
+    }
+
+    /// A rule was broken: said here, and as loudly as the rule asks for.
+    fn alert(&mut self, id: &str, line: &EventLine, effects: &mut Vec<Effect>) {
+        let text = format!("{id}, step {}: {}", line.step, line.message);
+        let ways = line.fields.get("notify").and_then(serde_json::Value::as_array);
+        for way in ways.into_iter().flatten().filter_map(serde_json::Value::as_str) {
+            match way {
+                "bell" => effects.push(Effect::Ring(Bell::Bell)),
+                "osc9" => effects.push(Effect::Ring(Bell::Notice(text.clone()))),
+                _ => {}
+            }
+        }
+        self.toasts.push(text, Tone::Warn, self.shared.now);
     }
 
     fn configs(&mut self, paths: &[std::path::PathBuf], effects: &mut Vec<Effect>) {

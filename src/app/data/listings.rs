@@ -7,12 +7,16 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::app::event::Event;
+use crate::session::events::Follow;
 use crate::session::{self, Folder, Listing, SessionError, State};
 
 /// Time between looks when nothing is told: that a process died changes no file.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Changes within this time are one look.
 const QUIET: Duration = Duration::from_millis(80);
+
+/// The kind of event that a rule raises.
+const ALERT: &str = "alert";
 
 /// The thread; it ends with this handle.
 pub struct ListingsThread {
@@ -23,13 +27,14 @@ impl ListingsThread {
     /// A thread that lists the sessions under `root` whenever `wake` tells and sends what is new to `events`.
     pub fn spawn(root: &Path, wake: Receiver<()>, events: Sender<Event>) -> Self {
         let (now, asked) = bounded(1);
-        let mut lister = Lister { root: root.to_owned(), known: HashMap::new(), sent: None };
+        let mut lister =
+            Lister { root: root.to_owned(), known: HashMap::new(), sent: None, followed: HashMap::new() };
         let run = move || {
             loop {
-                if let Some(event) = lister.look()
-                    && events.send(event).is_err()
-                {
-                    return;
+                for event in lister.look() {
+                    if events.send(event).is_err() {
+                        return;
+                    }
                 }
                 crossbeam_channel::select! {
                     recv(asked) -> asked => if asked.is_err() { return },
@@ -62,22 +67,44 @@ struct Lister {
     root: PathBuf,
     known: HashMap<String, (Stamp, Listing)>,
     sent: Option<Vec<Listing>>,
+    /// Where the events of the sessions that are alive have been read to.
+    followed: HashMap<String, Follow>,
 }
 
 impl Lister {
-    /// The event to send, if anything is new.
-    fn look(&mut self) -> Option<Event> {
+    /// The events to send, if anything is new.
+    fn look(&mut self) -> Vec<Event> {
         match self.list() {
-            Ok(listings) if self.sent.as_ref() == Some(&listings) => None,
             Ok(listings) => {
-                self.sent = Some(listings.clone());
-                Some(Event::Listings(listings))
+                let mut news = self.alerts(&listings);
+                if self.sent.as_ref() != Some(&listings) {
+                    self.sent = Some(listings.clone());
+                    news.push(Event::Listings(listings));
+                }
+                news
             }
             Err(error) => {
                 self.sent = None;
-                Some(Event::Unlisted(error.to_string()))
+                vec![Event::Unlisted(error.to_string())]
             }
         }
+    }
+
+    /// Alerts raised since the last look. What was raised before the first one is history: it is on the charts.
+    fn alerts(&mut self, listings: &[Listing]) -> Vec<Event> {
+        let alive: Vec<&Listing> = listings.iter().filter(|it| it.state.is_some_and(State::is_active)).collect();
+        self.followed.retain(|id, _| alive.iter().any(|listing| listing.id == *id));
+        let mut news = Vec::new();
+        for listing in alive {
+            let path = Folder::new(&listing.path).events();
+            let is_new = !self.followed.contains_key(&listing.id);
+            let found = self.followed.entry(listing.id.clone()).or_default().poll(&path);
+            // What cannot be read is said where the session is shown.
+            let lines = found.map(|events| events.lines).unwrap_or_default();
+            let alerts = lines.into_iter().filter(|line| !is_new && line.kind == ALERT);
+            news.extend(alerts.map(|line| Event::Alert { id: listing.id.clone(), line: Box::new(line) }));
+        }
+        news
     }
 
     /// Like [`session::list`], but reading only what has changed.
