@@ -60,7 +60,7 @@ impl Terminal {
 
     /// Give it back.
     pub fn leave(&mut self) -> anyhow::Result<()> {
-        self.backend.flush().ok();
+        io::Write::flush(&mut self.backend).ok();
         let given = give_back().context("give the terminal back");
         drop(std::panic::take_hook());
         given

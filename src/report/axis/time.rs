@@ -45,7 +45,7 @@ pub(super) fn clock(seconds: f64, offset_s: i32, step: f64) -> Option<String> {
     let parts = 10_f64.powi(decimals as i32);
     let rounded = (local * parts).round() / parts;
     let whole = rounded.floor();
-    let civil = Timestamp::from_second(whole as i64).ok()?.to_zoned(TimeZone::UTC);
+    let civil = Timestamp::from_second(whole as i64).ok()?.to_zoned_datetime(TimeZone::UTC);
     Some(if step >= DAY || (step >= 1.0 && whole.rem_euclid(DAY) == 0.0) {
         civil.strftime("%m-%d").to_string()
     } else if step >= MINUTE {

@@ -142,7 +142,7 @@ fn events(facts: &Facts, place: Option<Place>, shared: &Shared, body: Rect, buff
             _ => theme.text,
         };
         let near = at.is_some_and(|at| at == index + 1);
-        let time = event.time.to_zoned(shared.zone.clone()).strftime("%H:%M:%S").to_string();
+        let time = event.time.to_zoned_datetime(shared.zone.clone()).strftime("%H:%M:%S").to_string();
         let mark = if near { shared.glyphs.cursor } else { " " };
         let x = text::put(buffer, body.x, y, body.right(), mark, theme.crosshair);
         let x = text::put(buffer, x, y, body.right(), &time, theme.dim);

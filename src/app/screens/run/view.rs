@@ -105,7 +105,7 @@ fn charts(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffer:
         };
         let chart = plots::chart(plot, answer, shared, style);
         let focused = run.first + index == run.focus;
-        let mut palette = palette;
+        let mut palette = palette.clone();
         if focused {
             palette.title = theme.accent;
         }
@@ -136,7 +136,7 @@ fn readout(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffer
         text::put(buffer, area.x + 2, area.y, area.right(), " nothing there yet ", theme.dim);
         return;
     };
-    let time = Timestamp::from_nanosecond(i128::from(at.time_ns)).unwrap_or_default().to_zoned(shared.zone.clone());
+    let time = Timestamp::from_nanosecond(i128::from(at.time_ns)).unwrap_or_default().to_zoned_datetime(shared.zone.clone());
     let head = format!(
         " at step {}{}epoch {:.2}{}{} ",
         number::count(at.step.unsigned_abs()),
