@@ -4,10 +4,13 @@
 //! reads ([`list`], [`Manifest::load`], `events.jsonl`, the series store) or asks ([`control::Client`]). That a run
 //! crashed is never written by anyone: it is what one sees when the manifest says it is alive and nobody holds the lock.
 
+pub mod checkpoints;
 pub mod control;
 pub mod detach;
+pub mod edit;
 mod error;
 pub mod events;
+pub mod filter;
 mod find;
 mod folder;
 mod git;
@@ -16,6 +19,7 @@ mod lock;
 mod manifest;
 mod recorder;
 mod summary;
+mod trend;
 mod writer;
 
 pub use error::SessionError;
@@ -27,6 +31,7 @@ pub use lock::{Holder, Lock, host_name, is_shared};
 pub use manifest::{Manifest, Progress, State};
 pub use recorder::SessionRecorder;
 pub use summary::Summary;
+pub use trend::{KEY_LOSSES, Trend};
 pub use writer::{New, Session, create, create_in, reopen, reopen_in};
 
 /// Where sessions live unless told otherwise, relative to the current directory.
