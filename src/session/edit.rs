@@ -174,7 +174,7 @@ fn held(folder: &Folder) -> Result<Lock, EditError> {
     if let Some(doubt) = observed.doubt {
         return Err(EditError::Refused(format!("{}: {doubt}; do it there", folder.id())));
     }
-    Ok(Lock::acquire(folder)?)
+    Ok(Lock::acquire_of(folder, observed.manifest.state)?)
 }
 
 /// Make the changes of names in `folder` outlast a power loss.

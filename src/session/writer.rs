@@ -92,8 +92,8 @@ pub fn reopen(root: &Path, query: &str, new: &New<'_>) -> Result<Session, Sessio
 /// [`reopen`] for a folder that is already known.
 pub fn reopen_in(folder: Folder, new: &New<'_>) -> Result<Session, SessionError> {
     // Read first, lock then: a folder without a manifest is no session, and must not get a lock file.
-    Manifest::load(&folder)?;
-    let lock = Lock::acquire(&folder)?;
+    let state = Manifest::load(&folder)?.state;
+    let lock = Lock::acquire_of(&folder, state)?;
     let mut manifest = Manifest::load(&folder)?;
     let before = (manifest.state, manifest.generation, manifest.started);
     manifest.generation = manifest.generation.saturating_add(1);

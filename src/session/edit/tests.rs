@@ -41,7 +41,7 @@ fn tags_are_set_added_and_taken_off_and_nothing_else_changes() {
     assert_eq!(edit(&folder, &more).unwrap(), "+写真, +demo, -paper");
     let after = Manifest::load(&folder).unwrap();
     assert_eq!(after.tags, ["demo", "写真"]);
-    assert_eq!((after.name, after.config(), after.ended), (before.name.clone(), before.config(), before.ended));
+    assert_eq!((after.name.clone(), after.config(), after.ended), (before.name.clone(), before.config(), before.ended));
 }
 
 #[test]
