@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use atelier::record::{At, Clock, Frames, Store, decimate, smooth};
+use atelier::{
+    alerts::{Moment, Monitor},
+    config::{AlertKind, AlertRule},
+    record::{At, Clock, Frames, Store, decimate, smooth},
+};
 use criterion::{Criterion, Throughput, criterion_group};
 
 const NAMES: [&str; 10] = [
@@ -135,7 +139,31 @@ fn curves(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, recording, loading, curves);
+/// The cost of a step of ten values, losses and gradient norms among them, once every series is known.
+fn alerts(criterion: &mut Criterion) {
+    use AlertKind::{GpuIdle, MemoryGrowth, NotFinite, Plateau, Spike, Stalled, ThroughputDrop};
+    let every = [NotFinite, Spike, Plateau, ThroughputDrop, GpuIdle, Stalled, MemoryGrowth].map(AlertRule::new);
+    let steps: Vec<_> = (0..1024).map(values).collect();
+    let mut group = criterion.benchmark_group("alerts");
+    group.throughput(Throughput::Elements(10));
+    for (name, rules) in
+        [("no rules", vec![]), ("built-in rules", AlertRule::built_in()), ("every kind", every.to_vec())]
+    {
+        group.bench_function(format!("a step of 10 values, {name}"), |bencher| {
+            let mut monitor = Monitor::new(&rules);
+            let mut step = 0;
+            bencher.iter(|| {
+                step += 1;
+                let at = At { step, epoch: step as f64 / 1000.0 };
+                let moment = Moment { at, time_ns: step * 50_000_000, generation: 0 };
+                monitor.observe(moment, &steps[step as usize % steps.len()])
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, recording, loading, curves, alerts);
 
 fn main() {
     if let Some(steps) = std::env::var("ATELIER_APPEND_STEPS").ok().and_then(|steps| steps.parse().ok()) {

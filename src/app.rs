@@ -9,6 +9,8 @@
 //! | `screens` | a noun each: sessions, run, compare, samples, system, dataset; state, verbs and drawing together |
 //! | `layers` | what lies over a screen: prompt, form, confirmation, palette, help |
 //! | `data` | the threads that read: listings, curves, pictures; the newest request wins |
+//! | `pictures` | what pictures a screen wants, and those that are finished |
+//! | `graphics` | how this terminal can be shown pictures |
 //! | `terminal` | raw mode, synchronised output, what is restored when the program ends or panics |
 //!
 //! Drawing is a pure function of the state into a buffer: [`App::draw`]. The program can so be driven without a
@@ -29,10 +31,13 @@ mod data;
 mod effect;
 mod event;
 mod glyphs;
+pub mod graphics;
 mod hits;
 mod keymap;
 mod layers;
+mod lens;
 mod memory;
+mod pictures;
 mod plots;
 mod screens;
 mod shared;
@@ -51,7 +56,8 @@ pub use screens::ScreenKind;
 pub use theme::ThemeName;
 
 use effect::Outside;
-use hits::Hits;
+use graphics::Graphics;
+use hits::{Hits, Placed};
 use layers::Layer;
 use screens::Screens;
 use shared::Shared;
@@ -84,6 +90,8 @@ pub struct Options {
     pub polling: bool,
     /// Where the layout is remembered; not at all when absent.
     pub memory: Option<PathBuf>,
+    /// How the terminal can be shown pictures.
+    pub graphics: Graphics,
 }
 
 impl Options {
@@ -97,6 +105,7 @@ impl Options {
             low_bandwidth: false,
             polling: false,
             memory: None,
+            graphics: Graphics::default(),
         }
     }
 
@@ -151,6 +160,11 @@ impl App {
         self.hits = hits;
     }
 
+    /// The pictures of the last drawing that nothing lies on, to be laid over their cells in the terminal's pixels.
+    pub(crate) fn placed(&self) -> &[Placed] {
+        self.hits.pictures()
+    }
+
     /// Whether the user wants to leave.
     pub fn is_quitting(&self) -> bool {
         self.quitting
@@ -173,6 +187,7 @@ impl App {
 /// The terminal cannot be used, or is gone.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let clock = Clock::system();
+    let options = &Options { graphics: Graphics::of_terminal(), ..options.clone() };
     let (sender, events) = event::channel();
     let mut terminal = Terminal::enter(sender.clone())?;
     let mut outside = Outside::new(options, sender);
@@ -194,11 +209,15 @@ fn drive(
 ) -> anyhow::Result<()> {
     let mut drawn: Option<Instant> = None;
     let mut dirty = true;
+    let mut ticked = Instant::now();
     while !app.is_quitting() {
         let now = Instant::now();
         let due = drawn.map_or(now, |drawn| drawn + frame);
         if dirty && now >= due {
-            terminal.draw(|buffer| app.draw(buffer))?;
+            terminal.draw(|buffer| {
+                app.draw(buffer);
+                app.placed().to_vec()
+            })?;
             drawn = Some(Instant::now());
             dirty = false;
             continue;
@@ -223,6 +242,12 @@ fn drive(
                     outside.carry_out(app.handle(event));
                 }
             }
+            dirty = true;
+        }
+        // Time passes under a stream of events, too.
+        if ticked.elapsed() >= TICK {
+            ticked = Instant::now();
+            outside.carry_out(app.handle(Event::Tick));
             dirty = true;
         }
         for told in outside.take_bells() {

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; parse, call, print.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this layer is the one that prints")]
 
+mod alerts;
 mod config;
 mod control;
 mod dash;
@@ -39,6 +40,7 @@ struct Cli {
 enum Command {
     #[cfg(feature = "train")]
     Train(train::Args),
+    Alerts(alerts::Args),
     Config(config::Args),
     /// Pairs of photo and illustration: import, check, split, describe, export.
     Dataset(dataset::Args),
@@ -90,6 +92,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
+        Command::Alerts(args) => alerts::run(&args),
         Command::Config(args) => config::run(args),
         Command::Dataset(args) => dataset::run(args),
         Command::Doctor(args) => doctor::run(&args),

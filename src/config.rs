@@ -14,6 +14,7 @@
 //!
 //! Relative paths in a config are relative to the current directory.
 
+mod alerts;
 mod check;
 mod errors;
 mod experiment;
@@ -28,14 +29,18 @@ mod write;
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::LazyLock;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml_edit::{DocumentMut, Item};
 
+pub use alerts::{AlertAction, AlertKind, AlertRule, Better, Notify, Side, Watch, Window};
 pub use errors::{ConfigError, ConfigErrors, Snippet};
 pub use experiment::*;
 pub use keys::{Bounds, Key, Shape, find, json_schema, keys, leaves};
 pub use suggest::nearest;
-pub use write::keys_as_markdown;
+pub use write::{keys_as_markdown, rules_as_toml};
 
 use check::Walk;
 use source::Sources;
@@ -112,9 +117,9 @@ pub fn parse_with(text: &str, origin: &str, overrides: &[String], paths: Paths) 
     }
     let mut experiment = None;
     if readable || !overrides.is_empty() {
-        let mut walk = Walk::over(&mut table, &sources, !whole);
+        let mut walk = Walk::over(&mut table, keys(), &sources, !whole);
         let mut top = Item::Table(table);
-        experiment = typed(&mut top, &mut walk, &sources);
+        experiment = typed::<Experiment>(&mut top, &mut walk, &sources);
         let broken = experiment.as_ref().map(|experiment| {
             let mut broken = rules::broken(experiment);
             if paths == Paths::Checked {
@@ -147,12 +152,72 @@ pub fn parse_with(text: &str, origin: &str, overrides: &[String], paths: Paths) 
             let remarks = rules::remarks(&experiment);
             Ok(Loaded { experiment, text, remarks })
         }
-        _ => {
-            errors.sort_by_key(|(span, _)| span.as_ref().map_or(0, |span| span.start));
-            let errors = errors.into_iter().map(|(_, error)| error).collect();
-            Err(ConfigErrors { origin: origin.to_owned(), errors })
-        }
+        _ => Err(in_order(origin, errors)),
     }
+}
+
+/// The alert rules of a file: those in force, built-in ones included. The file may be a whole config or hold nothing but
+/// `alert_defaults` and `[[alerts]]`; only these are looked at, but a key that is none of a config's is a mistake.
+pub fn load_alert_rules(path: &Path) -> Result<Vec<AlertRule>, ConfigErrors> {
+    let origin = path.display().to_string();
+    parse_alert_rules(&read(path, &origin)?, &origin)
+}
+
+/// As [`load_alert_rules`], from a text; `origin` stands for its path in messages.
+pub fn parse_alert_rules(text: &str, origin: &str) -> Result<Vec<AlertRule>, ConfigErrors> {
+    alert_rules(text, origin, Others::Known)
+}
+
+/// As [`parse_alert_rules`], for the config that a session keeps: another version may have written it, with keys that this
+/// one does not know.
+pub fn stored_alert_rules(text: &str, origin: &str) -> Result<Vec<AlertRule>, ConfigErrors> {
+    alert_rules(text, origin, Others::Any)
+}
+
+/// Which keys besides those of alerts are passed over at the top of a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Known,
+    Any,
+}
+
+fn alert_rules(text: &str, origin: &str, others: Others) -> Result<Vec<AlertRule>, ConfigErrors> {
+    #[derive(Deserialize)]
+    struct Alerting {
+        alert_defaults: Option<bool>,
+        #[serde(default)]
+        alerts: Vec<AlertRule>,
+    }
+    const OURS: [&str; 2] = ["alert_defaults", "alerts"];
+    static KEYS: LazyLock<Vec<Key>> =
+        LazyLock::new(|| keys().iter().filter(|key| OURS.contains(&key.name.as_str())).cloned().collect());
+
+    let sources = Sources::new(origin, text);
+    let parsed = syntax::document(text);
+    let whole = parsed.errors.is_empty();
+    let mut errors: Vec<Located> = Vec::new();
+    for (span, message) in parsed.errors {
+        let error = sources.error(Some(span.clone()), message);
+        errors.push((Some(span), error));
+    }
+    let mut rules = None;
+    if let Some(mut table) = parsed.table {
+        let passed =
+            |name: &str| !OURS.contains(&name) && (others == Others::Any || keys().iter().any(|key| key.name == name));
+        table.retain(|name, _| !passed(name));
+        let mut walk = Walk::over(&mut table, &KEYS, &sources, !whole);
+        let alerting = typed::<Alerting>(&mut Item::Table(table), &mut walk, &sources);
+        rules = alerting.map(|found| AlertRule::effective(found.alert_defaults.unwrap_or(true), &found.alerts));
+        errors.append(&mut walk.errors);
+    }
+    rules.filter(|_| errors.is_empty()).ok_or_else(|| in_order(origin, errors))
+}
+
+/// Mistakes in the order of the file.
+fn in_order(origin: &str, mut errors: Vec<Located>) -> ConfigErrors {
+    errors.sort_by_key(|(span, _)| span.as_ref().map_or(0, |span| span.start));
+    let errors = errors.into_iter().map(|(_, error)| error).collect();
+    ConfigErrors { origin: origin.to_owned(), errors }
 }
 
 /// A mistake with its place in the common address space.
@@ -165,12 +230,12 @@ fn within(key: &str, table: &str) -> bool {
 
 /// Deserialize what the walk let pass. serde's own refusals (a device that is none) are reported like the others and
 /// their values taken out, until the rest goes through.
-fn typed(top: &mut Item, walk: &mut Walk<'_>, sources: &Sources) -> Option<Experiment> {
+fn typed<T: DeserializeOwned>(top: &mut Item, walk: &mut Walk<'_>, sources: &Sources) -> Option<T> {
     // Every refusal takes a key out, so this ends; the limit is for an error that names no key.
     for _ in 0..=keys::leaves().len() {
         let document = DocumentMut::from(top.as_table()?.clone());
         let error = match toml_edit::de::from_document(document) {
-            Ok(experiment) => return Some(experiment),
+            Ok(value) => return Some(value),
             Err(error) => error,
         };
         let culprit = error.span().and_then(|span| {

@@ -14,15 +14,17 @@
 //! | [`data`] | pairs on disk, import, check, split, synth, augment, loader, card |
 //! | [`report`] | the chart model that the dashboard and the reports share |
 //! | [`session`] | manifest, folder layout, listing, supervision, control client |
+//! | [`alerts`] | rules over series: NaN, spikes, plateaus, stalls, memory |
 //! | [`telemetry`] | NVML and host samplers |
 //! | [`record`] | the series store |
 //! | [`config`] | typed experiment config |
 //! | [`native`] | the only unsafe code |
 //!
-//! `config`, `record`, `telemetry`, `session`, `report` and `app` know no tch, and neither does `data` but for its
-//! loader; the feature `train` (default) adds what does. One difference from the first design: `session` stands below
-//! `train`, because a run writes its own folder and a viewer must read it without libtorch.
+//! `config`, `record`, `telemetry`, `alerts`, `session`, `report` and `app` know no tch, and neither does `data` but for
+//! its loader; the feature `train` (default) adds what does. One difference from the first design: `session` stands
+//! below `train`, because a run writes its own folder and a viewer must read it without libtorch.
 
+pub mod alerts;
 pub mod app;
 pub mod cli;
 pub mod config;

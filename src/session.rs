@@ -7,6 +7,7 @@
 pub mod checkpoints;
 pub mod control;
 pub mod detach;
+pub mod diff;
 pub mod edit;
 mod error;
 pub mod events;
@@ -20,6 +21,7 @@ mod manifest;
 mod recorder;
 mod summary;
 mod trend;
+mod watch;
 mod writer;
 
 pub use error::SessionError;
@@ -32,6 +34,7 @@ pub use manifest::{Manifest, Progress, State};
 pub use recorder::SessionRecorder;
 pub use summary::Summary;
 pub use trend::{KEY_LOSSES, Trend};
+pub use watch::{OnAlert, Replayed, replay};
 pub use writer::{New, Session, create, create_in, reopen, reopen_in};
 
 /// Where sessions live unless told otherwise, relative to the current directory.

@@ -30,10 +30,11 @@ pub fn draw(app: &App, buffer: &mut Buffer, hits: &mut Hits) {
     foot(app, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer, hits);
     for layer in &app.layers {
         // What lies beneath a layer is not clicked through it.
-        *hits = Hits::default();
+        hits.cover();
         layer.draw(&app.shared, area, buffer, hits);
     }
     toasts(app, area, buffer);
+    hits.settle(buffer);
 }
 
 fn head(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {

@@ -78,6 +78,8 @@ pub enum Lane {
     Folder,
     /// What the folder of the session that is selected in the list says.
     Session,
+    /// Which sample pictures there are.
+    Samples,
     /// The machine.
     System,
     /// Pairs and their checks.

@@ -19,6 +19,8 @@ const CAPACITY: usize = 4096;
 pub enum Event {
     /// Keys, mouse, paste, a new size.
     Input(Input),
+    /// Width and height of a character in pixels, where they are known.
+    Cell(Option<(u16, u16)>),
     /// Time has passed.
     Tick,
     /// The sessions as they stand now.

@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use crate::app::action::Verb;
 use crate::app::hits::{Hits, Target};
-use crate::app::screens::{ScreenKind, run, samples, sessions};
+use crate::app::screens::{ScreenKind, compare, dataset, run, samples, sessions};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 
@@ -63,8 +63,12 @@ pub enum Purpose {
     Sessions(sessions::Purpose),
     /// The run asked.
     Run(run::Purpose),
+    /// The comparison asked.
+    Compare(compare::Purpose),
     /// The samples asked.
     Samples(samples::Purpose),
+    /// The pairs asked.
+    Dataset(dataset::Purpose),
 }
 
 impl Purpose {
@@ -73,7 +77,9 @@ impl Purpose {
         match self {
             Self::Sessions(_) => ScreenKind::Sessions,
             Self::Run(_) => ScreenKind::Run,
+            Self::Compare(_) => ScreenKind::Compare,
             Self::Samples(_) => ScreenKind::Samples,
+            Self::Dataset(_) => ScreenKind::Dataset,
         }
     }
 }

@@ -2,9 +2,13 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style as Looks;
 
 use crate::app::data::{CurvesAnswer, Facts, Plot, PlotLine, XAxis};
 use crate::app::shared::Shared;
+use crate::app::text;
 use crate::report::axis::Fit;
 use crate::report::{Axis, Chart, Crosshair, Kind, Line, Mark, MarkKind, number};
 use crate::session::events::EventLine;
@@ -33,7 +37,8 @@ pub fn x_axis(answer: &CurvesAnswer, shared: &Shared) -> Axis {
     Axis::new(kind, answer.window.0, answer.window.1).log(answer.log_x)
 }
 
-fn offset(zone: &TimeZone, at: Timestamp) -> i32 {
+/// Seconds that the reader's clock is ahead of UTC.
+pub fn offset(zone: &TimeZone, at: Timestamp) -> i32 {
     zone.to_offset(at).seconds()
 }
 
@@ -167,6 +172,26 @@ pub fn unit(series: &str) -> (&'static str, f64) {
 /// A value with its unit.
 pub fn with_unit(value: f64, scale: f64, unit: &str) -> String {
     format!("{}{unit}", number::value(value * scale))
+}
+
+/// What several lines say, each in its own colour, in the rule of a drawn chart's title. What has no room is left out.
+pub fn beside_title(words: &[(String, Looks)], chart: &Chart, rule: Looks, place: Rect, buffer: &mut Buffer) {
+    if place.height < 2 {
+        return;
+    }
+    // Two dashes and a space before the title, a space after.
+    let mut x = place.x + 4 + text::width(&chart.title) as u16;
+    // The number of points keeps its place at the right.
+    let points = chart.points.map_or(0, |points| number::count(points).len() as u16 + 9);
+    let right = place.right().saturating_sub(points);
+    for (word, style) in words {
+        if x + text::width(word) as u16 + 2 > right {
+            return;
+        }
+        x = text::put(buffer, x, place.y, right, " ", rule);
+        x = text::put(buffer, x, place.y, right, word, *style);
+        text::put(buffer, x, place.y, right, " ", rule);
+    }
 }
 
 #[cfg(test)]

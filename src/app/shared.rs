@@ -1,6 +1,7 @@
 //! What every screen looks at, and the hand it is given to ask for things.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,14 +9,16 @@ use ratatui::layout::Rect;
 
 use crate::app::Options;
 use crate::app::action::Verb;
-use crate::app::data::Watching;
+use crate::app::data::{Studio, Watching};
 use crate::app::effect::{Effect, Lane, Reply};
 use crate::app::glyphs::{ASCII, Glyphs, UNICODE};
+use crate::app::graphics::{Graphics, Protocol};
 use crate::app::layers::{Layer, Purpose};
 use crate::app::memory::Memory;
 use crate::app::screens::ScreenKind;
 use crate::app::theme::{Depth, Theme, ThemeName};
 use crate::app::toast::{Toasts, Tone};
+use crate::app::widgets::picture::Look;
 use crate::session::control::Request;
 use crate::session::{Folder, Listing};
 
@@ -52,6 +55,10 @@ pub struct Shared {
     pub size: (u16, u16),
     /// The link is slow: draw less.
     pub low_bandwidth: bool,
+    /// How the terminal can be shown pictures.
+    pub graphics: Graphics,
+    /// Where pictures are made.
+    pub studio: Arc<Studio>,
 }
 
 impl Shared {
@@ -76,6 +83,12 @@ impl Shared {
             glyphs: if options.ascii { ASCII } else { UNICODE },
             size: (80, 24),
             low_bandwidth: options.low_bandwidth,
+            graphics: if options.low_bandwidth || options.ascii {
+                Graphics { protocol: Protocol::HalfBlocks, ..options.graphics }
+            } else {
+                options.graphics
+            },
+            studio: Arc::default(),
         }
     }
 
@@ -97,6 +110,17 @@ impl Shared {
     /// A session's folder.
     pub fn folder(&self, id: &str) -> Folder {
         Folder::new(self.root.join(id))
+    }
+
+    /// How the cells of a picture are drawn.
+    pub fn look(&self) -> Look {
+        match (self.theme.name, self.glyphs.ascii || self.theme.name == ThemeName::None) {
+            (ThemeName::Light, true) => Look::Dark,
+            (_, true) => Look::Bright,
+            // A colour of 256 takes half the bytes of one of 16 million.
+            (_, false) if self.low_bandwidth => Look::Blocks(Depth::Indexed),
+            (_, false) => Look::Blocks(self.depth),
+        }
     }
 
     /// The place of a session's colour: its place among the marked ones, else one that its id gives it for good.

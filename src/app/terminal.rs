@@ -24,12 +24,19 @@ use signal_hook::iterator::Signals;
 
 use crate::app::effect::Bell;
 use crate::app::event::Event;
+use crate::app::graphics;
+use crate::app::hits::Placed;
+
+mod overlay;
+
+use overlay::Overlay;
 
 /// A terminal in our hands.
 pub struct Terminal {
     backend: CrosstermBackend<BufWriter<Stdout>>,
     shown: Buffer,
     next: Buffer,
+    overlay: Overlay,
 }
 
 /// What a terminal that does not know its own size is taken for.
@@ -55,11 +62,13 @@ impl Terminal {
         events.try_send(Event::Input(Input::Resize(columns, rows))).ok();
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let nothing = Buffer::empty(Rect::ZERO);
-        Ok(Self { backend, shown: nothing.clone(), next: nothing })
+        Ok(Self { backend, shown: nothing.clone(), next: nothing, overlay: Overlay::default() })
     }
 
     /// Give it back.
     pub fn leave(&mut self) -> anyhow::Result<()> {
+        let goodbye = self.overlay.forget();
+        self.backend.write_all(goodbye.as_bytes()).ok();
         io::Write::flush(&mut self.backend).ok();
         let given = give_back().context("give the terminal back");
         drop(std::panic::take_hook());
@@ -67,8 +76,8 @@ impl Terminal {
     }
 
     /// Draw a picture: what differs from the one before is written, in one synchronised update; nothing is if nothing
-    /// does.
-    pub fn draw(&mut self, render: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+    /// does. `render` draws the cells and gives the pictures that are laid over them.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Buffer) -> Vec<Placed>) -> io::Result<()> {
         let size = self.backend.size()?;
         let (width, height) = if size.width == 0 || size.height == 0 { UNKNOWN_SIZE } else { (size.width, size.height) };
         let area = Rect::new(0, 0, width, height);
@@ -78,16 +87,20 @@ impl Terminal {
             self.next = Buffer::empty(area);
         }
         self.next.reset();
-        render(&mut self.next);
+        let placed = render(&mut self.next);
+        let mut before = if resized { self.overlay.forget() } else { String::new() };
+        let after = self.overlay.lay(&placed, &mut self.next, &mut before);
         let changed = self.shown.diff(&self.next);
-        if changed.is_empty() && !resized {
+        if changed.is_empty() && before.is_empty() && after.is_empty() && !resized {
             return Ok(());
         }
         queue!(self.backend, BeginSynchronizedUpdate)?;
         if resized {
             queue!(self.backend, crossterm::terminal::Clear(crossterm::terminal::ClearType::All))?;
         }
+        self.backend.write_all(before.as_bytes())?;
         self.backend.draw(changed.into_iter())?;
+        self.backend.write_all(after.as_bytes())?;
         queue!(self.backend, EndSynchronizedUpdate)?;
         io::Write::flush(&mut self.backend)?;
         std::mem::swap(&mut self.shown, &mut self.next);
@@ -102,6 +115,9 @@ impl Terminal {
 
     /// To the background of the shell, and back.
     pub fn suspend(&mut self) -> io::Result<()> {
+        let goodbye = self.overlay.forget();
+        self.backend.write_all(goodbye.as_bytes())?;
+        io::Write::flush(&mut self.backend)?;
         give_back()?;
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         take()?;
@@ -145,6 +161,11 @@ fn listen(events: Sender<Event>) -> anyhow::Result<()> {
         loop {
             let event = match crossterm::event::read() {
                 Ok(Input::Key(key)) if drill => panic!("a drill: {DRILL} asked for a fault at the first key, {key:?}"),
+                Ok(input @ Input::Resize(..)) => {
+                    // Another size may be of other characters: the zoom of the terminal.
+                    events.send(Event::Cell(graphics::cell())).ok();
+                    Event::Input(input)
+                }
                 Ok(input) => Event::Input(input),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {

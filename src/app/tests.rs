@@ -11,11 +11,15 @@ use super::data::Holder;
 use super::effect::{Bell, Lane};
 use super::event::Event;
 use super::*;
+use crate::session;
 use crate::session::control::Request;
 
+mod compare;
+mod dataset;
 pub mod fixture;
 mod fuzz;
 mod run;
+mod samples;
 mod sessions;
 
 /// What the fixtures' sessions are looked at from: an hour after the newest began.
@@ -61,7 +65,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::List => {
-                    let event = match crate::session::list(&self.root) {
+                    let event = match session::list(&self.root) {
                         Ok(listings) => Event::Listings(listings),
                         Err(error) => Event::Unlisted(error.to_string()),
                     };

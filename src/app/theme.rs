@@ -7,7 +7,7 @@ use crate::app::widgets::chart::Palette;
 use crate::session::State;
 
 /// The sets of colours there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThemeName {
     /// For dark terminals.
@@ -233,6 +233,54 @@ impl Theme {
     }
 }
 
+/// The style of one character that shows two pixels of a picture, the upper and the lower, in the colours that the
+/// terminal has.
+pub fn halves(depth: Depth, upper: [u8; 3], lower: [u8; 3]) -> Style {
+    let colour = |[r, g, b]: [u8; 3]| match depth {
+        Depth::True => Color::Rgb(r, g, b),
+        Depth::Indexed => indexed(Color::Rgb(r, g, b)),
+    };
+    Style::new().fg(colour(upper)).bg(colour(lower))
+}
+
+/// From nothing to everything on the ground of each theme, with evenly changing lightness, so that more looks like more
+/// to every kind of eye: matplotlib's inferno, ColorBrewer's YlOrBr, and cividis.
+const HEAT_DARK: [u32; 9] =
+    [0x00_00_04, 0x1b_0c_41, 0x4a_0c_6b, 0x78_1c_6d, 0xa5_2c_60, 0xcf_44_46, 0xed_69_25, 0xfb_9b_06, 0xfc_ff_a4];
+const HEAT_LIGHT: [u32; 9] =
+    [0xff_ff_e5, 0xff_f7_bc, 0xfe_e3_91, 0xfe_c4_4f, 0xfe_99_29, 0xec_70_14, 0xcc_4c_02, 0x99_34_04, 0x66_25_06];
+const HEAT_COLOUR_BLIND: [u32; 9] =
+    [0x00_22_4e, 0x16_38_6f, 0x43_4e_6c, 0x61_65_6f, 0x7c_7b_78, 0x9b_93_76, 0xbb_ac_6e, 0xdd_c8_5f, 0xfe_e8_38];
+const HEAT_NONE: [u32; 9] =
+    [0x00_00_00, 0x20_20_20, 0x40_40_40, 0x60_60_60, 0x80_80_80, 0xa0_a0_a0, 0xc0_c0_c0, 0xe0_e0_e0, 0xff_ff_ff];
+
+/// The colour of a heat map where `share` (0 to 1) of the most is.
+pub fn heat(name: ThemeName, share: f32) -> [u8; 3] {
+    let stops = match name {
+        ThemeName::Dark => HEAT_DARK,
+        ThemeName::Light => HEAT_LIGHT,
+        ThemeName::ColourBlind => HEAT_COLOUR_BLIND,
+        ThemeName::None => HEAT_NONE,
+    };
+    let place = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 } * (stops.len() - 1) as f32;
+    let first = (place as usize).min(stops.len() - 2);
+    let part = place - first as f32;
+    let channel = |rgb: u32, shift: u32| ((rgb >> shift) & 0xff) as f32;
+    [16, 8, 0].map(|shift| {
+        let (from, to) = (channel(stops[first], shift), channel(stops[first + 1], shift));
+        (from + (to - from) * part).round() as u8
+    })
+}
+
+/// The line that is drawn into a picture, where two of them meet.
+pub fn seam(name: ThemeName) -> [u8; 3] {
+    match name {
+        ThemeName::Dark | ThemeName::None => [0xff, 0xff, 0xff],
+        ThemeName::Light => [0x1f, 0x23, 0x28],
+        ThemeName::ColourBlind => [0xf0, 0xe4, 0x42],
+    }
+}
+
 /// How many colours the terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -291,6 +339,25 @@ mod tests {
                 assert!(theme.series[index + 1..].iter().all(|other| other.fg != style.fg), "{name:?} {index}");
             }
         }
+    }
+
+    #[test]
+    fn more_heat_is_further_from_the_ground_in_every_theme() {
+        let lightness = |[r, g, b]: [u8; 3]| 0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b);
+        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::ColourBlind, ThemeName::None] {
+            let ramp: Vec<f32> = (0..=64).map(|step| lightness(heat(name, step as f32 / 64.0))).collect();
+            let down = name == ThemeName::Light;
+            assert!(ramp.windows(2).all(|pair| (pair[1] > pair[0]) != down), "{name:?} {ramp:?}");
+            assert_eq!(heat(name, f32::NAN), heat(name, -1.0));
+            assert_eq!(heat(name, 2.0), heat(name, 1.0));
+        }
+    }
+
+    #[test]
+    fn pixels_keep_to_the_colours_there_are() {
+        assert_eq!(halves(Depth::True, [1, 2, 3], [4, 5, 6]).fg, Some(Color::Rgb(1, 2, 3)));
+        let few = halves(Depth::Indexed, [255, 0, 0], [8, 8, 8]);
+        assert_eq!((few.fg, few.bg), (Some(Color::Indexed(196)), Some(Color::Indexed(232))));
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl App {
                 self.shared.size = (columns, rows);
                 self.news(&mut effects);
             }
+            Event::Cell(cell) => self.shared.graphics.cell = cell,
             Event::Listings(listings) => {
                 self.shared.listings = listings;
                 self.shared.listed = true;

@@ -3,3 +3,4 @@
 pub mod chart;
 pub mod input;
 pub mod meter;
+pub mod picture;

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use crossbeam_channel::Sender;
 
+use crate::alerts::{self, Alert};
 use crate::cli::Usage;
-use crate::config::{self, Loaded, Paths};
+use crate::config::{self, AlertAction, Loaded, Paths};
 use crate::native::torch::{libtorch_version, load_cuda};
 use crate::record::{At, Event, Recorder};
 use crate::session::control::{Request, Response};
 use crate::session::detach::Launched;
 use crate::session::{self, Folder, New, Session, SessionError, SessionRecorder, State};
 use crate::telemetry::{self, Reading};
-use crate::train::control;
+use crate::train::control::{self, Order};
 use crate::train::engine::{Engine, Outcome, Surroundings};
 use crate::train::interrupt::Interrupt;
 
@@ -252,21 +254,31 @@ fn train(
         device
     ));
     let position = Arc::new(Mutex::new(extent.at(0)));
-    let recorder: Arc<dyn Recorder> = Arc::new(Tee {
+    let recorder = Arc::new(Tee {
         recorder: session.recorder(),
         session: Arc::clone(session),
         progress: Arc::clone(&progress),
         position: Arc::clone(&position),
     });
-    let samples = session.telemetry_store();
+    let (orders, mailbox) = control::serve(session.control_listener()?, annotating(session))?;
+    // Weakly: the recorder holds what it tells, which would otherwise hold the recorder.
+    let tell = Arc::downgrade(&recorder);
+    session.recorder().watch(
+        &loaded.experiment.alert_rules(),
+        Box::new(move |alert| {
+            if let Some(tee) = tell.upgrade() {
+                tee.alert(alert, &orders);
+            }
+        }),
+    );
+    let recorder: Arc<dyn Recorder> = recorder;
+    let samples = Arc::clone(session);
     let remarks = Arc::clone(&recorder);
     let _telemetry = telemetry::spawn(
         Duration::from_millis(loaded.experiment.telemetry.interval_ms),
         telemetry::Sampler::new(session.folder().path()),
         move |at, reading| match reading {
-            Reading::Values(values) => {
-                samples.append(at, values);
-            }
+            Reading::Values(values) => samples.sample(at, values),
             Reading::Remark(text) => remarks.event(at, Event::new("warning", text)),
         },
         {
@@ -284,7 +296,7 @@ fn train(
                 session.set_state(state, Some(reason)).unwrap_or_else(|error| session.log(&error.to_string()));
             }
         }),
-        mailbox: control::serve(session.control_listener()?, annotating(session))?,
+        mailbox,
         interrupt,
         checkpoints: session.folder().checkpoints(),
         samples: session.folder().samples(),
@@ -334,6 +346,21 @@ struct Tee {
     progress: Arc<Progress>,
     /// Where the run is, for whoever samples the machine.
     position: Arc<Mutex<At>>,
+}
+
+impl Tee {
+    /// Write an alert down, show it, and do as its rule says, by the way that a person's commands take.
+    fn alert(&self, alert: &Alert, orders: &Sender<Order>) {
+        self.event(alert.moment.at, alert.event());
+        self.progress.notify(&alert.notify, &alert.message);
+        let request = match alert.action {
+            AlertAction::Mark => return,
+            AlertAction::Pause => Request::Pause,
+            AlertAction::Stop => Request::Stop,
+        };
+        // A run that has ended takes no orders.
+        orders.send(Order::because(request, format!("{}: {}", alerts::EVENT, alert.message))).ok();
+    }
 }
 
 impl Recorder for Tee {

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::AlertRule;
+
 /// One experiment, as a config file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +34,9 @@ pub struct Experiment {
     /// Free text kept with the session.
     #[serde(default)]
     pub notes: String,
+    /// Watch with the built-in rules too. A rule in `[[alerts]]` takes the place of the built-in one of its kind.
+    #[serde(default = "defaults::yes")]
+    pub alert_defaults: bool,
     /// The pairs and how they are augmented.
     pub data: Data,
     /// Track 1's networks and losses.
@@ -58,6 +63,16 @@ pub struct Experiment {
     /// GPU and host sampling.
     #[serde(default)]
     pub telemetry: Telemetry,
+    /// Rules that watch the run: docs/alerts.md.
+    #[serde(default)]
+    pub alerts: Vec<AlertRule>,
+}
+
+impl Experiment {
+    /// The rules in force, built-in ones included.
+    pub fn alert_rules(&self) -> Vec<AlertRule> {
+        AlertRule::effective(self.alert_defaults, &self.alerts)
+    }
 }
 
 /// The training tracks of the paper (section 4).

@@ -24,6 +24,10 @@ pub struct Key {
     pub required: bool,
     /// What it may hold.
     pub shape: Shape,
+    /// The kinds of a rule it belongs to, by the rule's `kind`; empty when it belongs to all.
+    pub kinds: Vec<String>,
+    /// The key that it takes the place of: both together are a mistake.
+    pub instead_of: Option<String>,
 }
 
 /// What a key may hold.
@@ -129,7 +133,8 @@ impl Shape {
             Self::Choice(words) => format!("words out of {}", quoted(words)),
             Self::Integer(bounds) => format!("whole numbers{}", bounds.words()),
             Self::Float(bounds) => format!("numbers{}", bounds.words()),
-            Self::Table(_) | Self::Array { .. } | Self::Bool | Self::Other => {
+            Self::Table(_) => "tables".to_owned(),
+            Self::Array { .. } | Self::Bool | Self::Other => {
                 format!("values, each {}", self.expected())
             }
         }
@@ -200,10 +205,12 @@ impl Reader {
                     doc: text(node, "description")
                         .or_else(|| text(self.resolve(node), "description"))
                         .unwrap_or_default(),
-                    default: node.get("default").cloned().filter(|value| !value.is_null()),
+                    default: node.get("default").or(node.get("x-default")).cloned().filter(|value| !value.is_null()),
                     required: required.contains(&name.as_str()),
                     shape: self.shape(node, &path),
                     path,
+                    kinds: list(node, "x-kinds").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                    instead_of: text(node, "x-instead-of"),
                 }
             })
             .collect()
@@ -280,9 +287,28 @@ fn text(node: &Value, key: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// The keys of a rule, which stand in an array of tables.
+    fn rule_keys() -> &'static [Key] {
+        let Shape::Array { item, .. } = &find("alerts").unwrap().shape else { panic!("no array") };
+        let Shape::Table(keys) = &**item else { panic!("no tables") };
+        keys
+    }
+
+    #[test]
+    fn the_keys_of_a_rule_name_the_kinds_that_there_are() {
+        let kinds = &rule_keys().iter().find(|key| key.name == "kind").unwrap().shape;
+        let Shape::Choice(kinds) = kinds else { panic!("no words") };
+        assert!(kinds.len() == 7 && rule_keys().len() > 15);
+        for key in rule_keys() {
+            assert!(key.kinds.iter().all(|kind| kinds.contains(kind)), "{}", key.path);
+            let other = key.instead_of.as_ref();
+            assert!(other.is_none_or(|other| rule_keys().iter().any(|key| key.name == *other)), "{}", key.path);
+        }
+    }
+
     #[test]
     fn every_key_is_understood_and_documented() {
-        for key in leaves() {
+        for key in leaves().into_iter().chain(rule_keys()) {
             assert_ne!(key.shape, Shape::Other, "{}", key.path);
             if let Shape::Array { item, .. } = &key.shape {
                 assert_ne!(**item, Shape::Other, "{}", key.path);
@@ -294,7 +320,7 @@ mod tests {
 
     #[test]
     fn every_number_has_both_limits() {
-        for key in leaves() {
+        for key in leaves().into_iter().chain(rule_keys()) {
             if let Shape::Integer(bounds) | Shape::Float(bounds) = key.shape {
                 assert!(bounds.min.is_some() && bounds.max.is_some(), "{} is unlimited", key.path);
             }
@@ -303,7 +329,7 @@ mod tests {
 
     #[test]
     fn defaults_of_the_schema_are_within_its_limits() {
-        for key in leaves() {
+        for key in leaves().into_iter().chain(rule_keys()) {
             let Some(default) = key.default.as_ref().and_then(Value::as_f64) else { continue };
             if let Shape::Integer(bounds) | Shape::Float(bounds) = key.shape {
                 assert!(bounds.hold(default), "{} = {default}", key.path);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Device, Experiment, GanMode, GeneratorKind, Precision};
+use super::{Device, Experiment, GanMode, GeneratorKind, Metric, Precision};
 
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,6 +238,14 @@ pub fn remarks(experiment: &Experiment) -> Vec<String> {
     }
     if experiment.validation.every_epochs == 0 && experiment.checkpoint.keep_best > 0 {
         remarks.push("checkpoint.keep_best has no effect: validation is off (validation.every_epochs = 0)".to_owned());
+    }
+    for rule in &experiment.alerts {
+        let measured = |metric: &Metric| experiment.validation.every_epochs > 0 && rule.series.ends_with(metric.name());
+        let literal = rule.series.starts_with("val/") && !rule.series.contains(['*', '?', '{']);
+        if literal && !experiment.validation.metrics.iter().any(measured) {
+            let kind = rule.kind().word();
+            remarks.push(format!("a \"{kind}\" rule in [[alerts]] watches `{}`, which is not measured", rule.series));
+        }
     }
     remarks
 }

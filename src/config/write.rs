@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
-use super::Experiment;
 use super::keys::{self, Key, Shape};
+use super::{AlertRule, Experiment};
 
 impl Experiment {
     /// The full effective config: every key spelled out, in the order of the structs. Optional keys that are not set
@@ -26,6 +26,24 @@ impl Experiment {
     }
 }
 
+/// Rules as a file of rules: every parameter spelled out, built-in rules turned off because those in force are here. It
+/// reads back as the same rules.
+pub fn rules_as_toml(rules: &[AlertRule]) -> String {
+    #[derive(serde::Serialize)]
+    struct File<'a> {
+        alert_defaults: bool,
+        alerts: &'a [AlertRule],
+    }
+    match toml_edit::ser::to_document(&File { alert_defaults: false, alerts: rules }) {
+        Ok(document) => {
+            let mut top = document.as_table().clone();
+            lay_out(&mut top, keys::keys(), "");
+            DocumentMut::from(top).to_string()
+        }
+        Err(error) => format!("# these rules cannot be written as TOML: {error}\n"),
+    }
+}
+
 /// Turn nested inline tables into tables with headers, and name what is not set.
 fn lay_out(table: &mut Table, keys: &[Key], path: &str) {
     for (_, item) in table.iter_mut() {
@@ -40,17 +58,29 @@ fn lay_out(table: &mut Table, keys: &[Key], path: &str) {
         {
             *item = Item::Table(inner);
         }
+        if let Item::Value(Value::Array(array)) = item
+            && array.iter().any(Value::is_inline_table)
+        {
+            *item = std::mem::take(item).into_array_of_tables().map_or_else(|same| same, Item::ArrayOfTables);
+        }
     }
     for key in keys {
-        if let (Shape::Table(inner), Some(Item::Table(sub))) = (&key.shape, table.get_mut(&key.name)) {
-            lay_out(sub, inner, &key.path);
+        match (&key.shape, table.get_mut(&key.name)) {
+            (Shape::Table(inner), Some(Item::Table(sub))) => lay_out(sub, inner, &key.path),
+            (Shape::Array { item, .. }, Some(Item::ArrayOfTables(elements))) => {
+                if let Shape::Table(inner) = &**item {
+                    elements.iter_mut().for_each(|element| lay_out(element, inner, &key.path));
+                }
+            }
+            _ => {}
         }
     }
     if path.is_empty() {
         return;
     }
-    let unset: Vec<&str> =
-        keys.iter().filter(|key| !table.contains_key(&key.name)).map(|key| key.name.as_str()).collect();
+    // What belongs to another kind of rule is not missing.
+    let missing = keys.iter().filter(|key| key.kinds.is_empty() && !table.contains_key(&key.name));
+    let unset: Vec<&str> = missing.map(|key| key.name.as_str()).collect();
     let note = if unset.is_empty() { String::new() } else { format!("# not set: {}\n", unset.join(", ")) };
     table.decor_mut().set_prefix(format!("\n{note}"));
     // `[pix2pixhd]` holds tables only: its own header would say nothing.
@@ -61,13 +91,12 @@ fn lay_out(table: &mut Table, keys: &[Key], path: &str) {
 /// Every key with its kind, default and meaning, a Markdown table for each config table.
 pub fn keys_as_markdown() -> String {
     let mut text = String::new();
-    section(&mut text, keys::keys(), "");
+    section(&mut text, keys::keys(), "At the top");
     text
 }
 
-fn section(text: &mut String, keys: &[Key], path: &str) {
+fn section(text: &mut String, keys: &[Key], title: &str) {
     if keys.iter().any(|key| !matches!(key.shape, Shape::Table(_))) {
-        let title = if path.is_empty() { "At the top".to_owned() } else { format!("`[{path}]`") };
         let gap = if text.is_empty() { "" } else { "\n" };
         let _ = write!(text, "{gap}### {title}\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
         for key in keys.iter().filter(|key| !matches!(key.shape, Shape::Table(_))) {
@@ -78,12 +107,20 @@ fn section(text: &mut String, keys: &[Key], path: &str) {
             };
             let cell = |text: &str| text.replace('|', "\\|");
             let value = cell(&key.shape.expected());
-            let _ = writeln!(text, "| `{}` | {value} | {} | {} |", key.name, cell(&default), cell(&key.doc));
+            let kinds: Vec<String> = key.kinds.iter().map(|kind| format!("`{kind}`")).collect();
+            let meaning = if kinds.is_empty() { key.doc.clone() } else { format!("{}: {}", kinds.join(", "), key.doc) };
+            let _ = writeln!(text, "| `{}` | {value} | {} | {} |", key.name, cell(&default), cell(&meaning));
         }
     }
     for key in keys {
-        if let Shape::Table(inner) = &key.shape {
-            section(text, inner, &key.path);
+        match &key.shape {
+            Shape::Table(inner) => section(text, inner, &format!("`[{}]`", key.path)),
+            Shape::Array { item, .. } => {
+                if let Shape::Table(inner) = &**item {
+                    section(text, inner, &format!("`[[{}]]`", key.path));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -98,7 +135,7 @@ fn toml_like(value: &Json) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Experiment, keys, parse};
+    use crate::config::{Experiment, keys, parse, parse_alert_rules, rules_as_toml};
 
     fn experiment() -> Experiment {
         let text = "name = 'x'\ntrack = 'pix2pixhd'\n[data]\nroot = 'pairs'\n";
@@ -115,6 +152,24 @@ mod tests {
         assert!(text.contains("# not set: procedural\n[data]"), "{text}");
         assert!(text.find("[data]") < text.find("[optimizer]"));
         assert_eq!(text, experiment().to_toml());
+    }
+
+    #[test]
+    fn rules_are_spelled_out_under_headers_and_come_back() {
+        let text = "[[alerts]]\nkind = 'plateau'\nwindow_steps = 500\n[[alerts]]\nkind = 'stalled'\naction = 'stop'\n";
+        let rules = parse_alert_rules(text, "x").unwrap();
+        assert_eq!(rules.len(), 5, "three of the four built-in ones remain");
+        let written = rules_as_toml(&rules);
+        assert!(written.starts_with("alert_defaults = false\n\n[[alerts]]\nkind = \"not-finite\"\n"), "{written}");
+        assert!(written.contains("window_steps = 500\n") && !written.contains("window_epochs"), "{written}");
+        assert!(written.contains("step_times = 20.0\n") && !written.contains("not set"), "{written}");
+        assert_eq!(parse_alert_rules(&written, "again").unwrap(), rules);
+
+        let whole = format!("name = 'x'\ntrack = 'pix2pixhd'\n[data]\nroot = 'pairs'\n{text}");
+        let loaded = parse(&whole, "x", &[]).unwrap();
+        assert_eq!(loaded.experiment.alert_rules(), rules);
+        assert_eq!(parse(&loaded.text, "again", &[]).unwrap(), loaded);
+        assert_eq!(parse_alert_rules(&whole, "x").unwrap(), rules, "a whole config is a file of rules too");
     }
 
     #[test]

@@ -238,6 +238,27 @@ impl Frames {
         })
     }
 
+    /// The latest time of each generation that recorded anything, in nanoseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// A segment that another program wrote cannot be read.
+    pub fn ends(&self) -> Result<BTreeMap<u32, i64>, RecordError> {
+        let mut ends = BTreeMap::new();
+        for (id, segment) in &self.segments {
+            let last = match segment {
+                Segment::Sealed(Sealed { index: Some(index), .. }) => Some(index.last_time_ns),
+                Segment::Sealed(sealed) => sealed.columns(&mut Names::default())?.time.into_iter().max(),
+                Segment::Open { rows, .. } => rows.time.iter().copied().max(),
+                Segment::Unreadable => None,
+            };
+            if let Some(last) = last {
+                let end = ends.entry(id.generation).or_insert(last);
+                *end = last.max(*end);
+            }
+        }
+        Ok(ends)
+    }
+
     /// Everything in memory, in the schema of the store. Ordered by generation and segment; within a sealed segment by
     /// series. Sort by `time` for the order of recording.
     pub fn data_frame(&self) -> Result<DataFrame, RecordError> {

@@ -177,6 +177,11 @@ impl Store {
     /// Record `values` (series name, value) at `at`, all with the time of this call. Never blocks: if too much waits to
     /// be written already, the values are dropped, counted in [`DROPPED_ROWS`], and the answer is false.
     pub fn append(&self, at: At, values: &[(&str, f64)]) -> bool {
+        self.append_at(at, self.clock.now_ns(), values)
+    }
+
+    /// [`Store::append`] with a time that the caller read off the store's clock, and wants to know.
+    pub fn append_at(&self, at: At, time_ns: i64, values: &[(&str, f64)]) -> bool {
         if values.is_empty() {
             return true;
         }
@@ -184,7 +189,7 @@ impl Store {
         let waiting = self.shared.queued.fetch_add(rows, Ordering::Relaxed);
         // A step that alone is larger than the limit is taken when nothing else waits.
         let sent = (waiting == 0 || waiting + rows <= QUEUE_ROWS)
-            && self.steps.as_ref().is_some_and(|steps| steps.try_send(self.step(at, values)).is_ok());
+            && self.steps.as_ref().is_some_and(|steps| steps.try_send(self.step(at, time_ns, values)).is_ok());
         if sent {
             self.wake_for_a_batch(waiting, rows);
         } else {
@@ -199,7 +204,7 @@ impl Store {
         let steps = self.steps.as_ref().ok_or_else(|| self.gone())?;
         let waiting = self.shared.queued.fetch_add(values.len(), Ordering::Relaxed);
         self.wake_for_a_batch(waiting, values.len());
-        steps.send(self.step(at, values)).map_err(|_gone| self.gone())
+        steps.send(self.step(at, self.clock.now_ns(), values)).map_err(|_gone| self.gone())
     }
 
     /// The thread looks by itself every 200 ms; waking it costs a system call, so only a full batch is worth one.
@@ -212,8 +217,7 @@ impl Store {
         }
     }
 
-    fn step(&self, at: At, values: &[(&str, f64)]) -> Step {
-        let time = self.clock.now_ns();
+    fn step(&self, at: At, time: i64, values: &[(&str, f64)]) -> Step {
         let mut names = self.shared.names.lock().unwrap_or_else(PoisonError::into_inner);
         Step { at, time, values: values.iter().map(|&(name, value)| (names.intern(name), value)).collect() }
     }

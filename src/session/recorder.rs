@@ -1,12 +1,15 @@
 //! What a run records through: values to the series store, events to `events.jsonl`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::alerts::{Activity, Moment};
+use crate::config::AlertRule;
 use crate::record::{At, Clock, Event, Options, Recorder, Report, Store};
 
 use super::events::EventLine;
 use super::events::journal::Journal;
-use super::summary::{Board, Summary, timestamp};
+use super::summary::{Board, Summary, timestamp, timestamp_of};
+use super::watch::{OnAlert, Watch};
 use super::{Folder, SessionError};
 
 /// The session folder's [`Recorder`]. Neither method blocks or fails: what the disk refuses waits in memory, what does
@@ -18,6 +21,7 @@ pub struct SessionRecorder {
     board: Arc<Board>,
     clock: Clock,
     generation: u32,
+    watch: OnceLock<Watch>,
 }
 
 /// A recorder of `metrics/` and `events.jsonl`, and the store of `telemetry/` on the same clock.
@@ -36,7 +40,8 @@ pub(super) fn open(folder: &Folder, generation: u32, clock: &Clock) -> Result<(S
     };
     let metrics = Store::open_with(&folder.metrics(), generation, clock.clone(), options("metrics"))?;
     let telemetry = Store::open_with(&folder.telemetry(), generation, clock.clone(), options("telemetry"))?;
-    let recorder = SessionRecorder { metrics, journal, board, clock: clock.clone(), generation };
+    let recorder =
+        SessionRecorder { metrics, journal, board, clock: clock.clone(), generation, watch: OnceLock::new() };
     for (what, store) in [("metrics", &recorder.metrics), ("telemetry", &telemetry)] {
         for warning in store.warnings() {
             recorder.event_here(Event::new("recovered", format!("{what}: {warning}")));
@@ -86,6 +91,28 @@ impl SessionRecorder {
         self.event(self.position(), event);
     }
 
+    /// Watch everything recorded from now on with `rules`; what they find is told, not recorded. Only the first call has
+    /// an effect.
+    pub fn watch(&self, rules: &[AlertRule], on_alert: OnAlert) {
+        self.watch.get_or_init(|| Watch::new(rules, on_alert));
+    }
+
+    /// Append to a store of this session, under the eyes of whoever watches.
+    pub(super) fn append(&self, store: &Store, at: At, values: &[(&str, f64)]) {
+        // What is dropped here is counted and recorded by the store itself.
+        let Some(watch) = self.watch.get() else {
+            store.append(at, values);
+            return;
+        };
+        let alerts = {
+            let mut monitor = watch.monitor();
+            let time_ns = self.clock.now_ns();
+            store.append_at(at, time_ns, values);
+            monitor.observe(Moment { at, time_ns, generation: self.generation }, values)
+        };
+        watch.tell(&alerts);
+    }
+
     /// Wait until everything recorded so far is on the disk.
     pub fn flush(&self) -> Result<(), SessionError> {
         self.metrics.flush()?;
@@ -99,12 +126,23 @@ impl SessionRecorder {
 
 impl Recorder for SessionRecorder {
     fn values(&self, at: At, values: &[(&str, f64)]) {
-        // What is dropped here is counted and recorded by the store itself.
-        self.metrics.append(at, values);
+        self.append(&self.metrics, at, values);
         self.board.post(at, values);
     }
 
     fn event(&self, at: At, event: Event) {
-        self.journal.append(EventLine::new(timestamp(&self.clock), at, self.generation, event));
+        let write = |time_ns, event| {
+            self.journal.append(EventLine::new(timestamp_of(time_ns), at, self.generation, event));
+        };
+        let (Some(watch), Some(activity)) = (self.watch.get(), Activity::told(&event.kind, &event.fields)) else {
+            return write(self.clock.now_ns(), event);
+        };
+        let alerts = {
+            let mut monitor = watch.monitor();
+            let time_ns = self.clock.now_ns();
+            write(time_ns, event);
+            monitor.turn_to(activity, self.generation, time_ns)
+        };
+        watch.tell(&alerts);
     }
 }

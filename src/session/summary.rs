@@ -177,7 +177,12 @@ impl Board {
 
 /// The session clock's reading.
 pub(super) fn timestamp(clock: &Clock) -> Timestamp {
-    Timestamp::from_nanosecond(i128::from(clock.now_ns())).unwrap_or_default()
+    timestamp_of(clock.now_ns())
+}
+
+/// A reading of it.
+pub(super) fn timestamp_of(time_ns: i64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(time_ns)).unwrap_or_default()
 }
 
 #[cfg(test)]

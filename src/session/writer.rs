@@ -14,7 +14,7 @@ use rustix::fs::fstat;
 use super::lock::host_name;
 use super::recorder;
 use super::{Folder, Lock, Manifest, SessionError, SessionRecorder, State, control, find, git, reserve};
-use crate::record::{Clock, Event, Store};
+use crate::record::{At, Clock, Event, Store};
 
 /// What a new session is told about itself.
 #[derive(Debug, Clone, Default)]
@@ -184,6 +184,11 @@ impl Session {
     /// Where the machine's samples go.
     pub fn telemetry_store(&self) -> Arc<Store> {
         Arc::clone(&self.telemetry)
+    }
+
+    /// Record a sample of the machine at `at`.
+    pub fn sample(&self, at: At, values: &[(&str, f64)]) {
+        self.recorder.append(&self.telemetry, at, values);
     }
 
     /// Change the manifest and save it.

@@ -17,6 +17,16 @@ pub struct Order {
     pub request: Request,
     /// Where the answer goes. Nobody may be waiting any more.
     pub reply: Sender<Response>,
+    /// Why, where it was no person who asked.
+    pub reason: Option<String>,
+}
+
+impl Order {
+    /// An order that nobody waits for the answer of.
+    pub fn because(request: Request, reason: String) -> Self {
+        let (reply, _) = bounded(1);
+        Self { request, reply, reason: Some(reason) }
+    }
 }
 
 /// Answers what needs no step boundary; none for what does.
@@ -54,9 +64,10 @@ impl Mailbox {
 }
 
 /// Serve a listening socket until the process ends; one thread a connection, which ends with it. `aside` is asked before
-/// a request goes into the mailbox.
-pub fn serve(listener: UnixListener, aside: Aside) -> std::io::Result<Mailbox> {
-    let (sender, mailbox) = Mailbox::new();
+/// a request goes into the mailbox. Gives the mailbox, and what fills it from within the process.
+pub fn serve(listener: UnixListener, aside: Aside) -> std::io::Result<(Sender<Order>, Mailbox)> {
+    let (orders, mailbox) = Mailbox::new();
+    let sender = orders.clone();
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         for stream in listener.incoming() {
             let Ok(stream) = stream else { break };
@@ -68,7 +79,7 @@ pub fn serve(listener: UnixListener, aside: Aside) -> std::io::Result<Mailbox> {
                 .ok();
         }
     })?;
-    Ok(mailbox)
+    Ok((orders, mailbox))
 }
 
 /// Answer one client's lines until it hangs up.
@@ -87,7 +98,7 @@ fn converse(stream: UnixStream, sender: &Sender<Order>, aside: &Aside) {
             Ok((Some(response), _)) => response,
             Ok((None, request)) => {
                 let (reply, answer) = bounded(1);
-                if sender.send(Order { request, reply }).is_err() {
+                if sender.send(Order { request, reply, reason: None }).is_err() {
                     return;
                 }
                 match answer.recv() {

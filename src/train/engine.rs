@@ -363,6 +363,7 @@ impl Engine {
     fn validate(&mut self) -> Result<(), EngineError> {
         let settings = &self.settings.validation;
         let Some(batches) = self.validation.as_mut() else { return Ok(()) };
+        self.surroundings.recorder.event(self.extent.at(self.step), Event::new("validating", "held-out pairs"));
         let begin = Instant::now();
         match tch::no_grad(|| validate(&self.learner, batches.as_mut(), &settings.metrics, settings.max_pairs)) {
             Ok(metrics) => {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers that know no libtorch at all.
-const WITHOUT_TORCH: [&str; 7] = ["config", "record", "telemetry", "session", "report", "data", "app"];
+const WITHOUT_TORCH: [&str; 8] = ["config", "record", "telemetry", "alerts", "session", "report", "data", "app"];
 /// The files of `data` that do: what carries batches to a network.
 const LOADER: [&str; 3] = ["data/loader.rs", "data/batch.rs", "data/loader/"];
 const TORCH: [&str; 2] = ["tch", "torch_sys"];

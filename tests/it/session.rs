@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use atelier::record::{At, Event, Frames, Recorder};
 use atelier::session::{self, Folder, Manifest, New, Session, State, events};
 
+mod alerts;
 mod command_line;
 mod detached;
 

@@ -152,6 +152,70 @@ fn losses_that_are_not_finite_are_skipped_then_end_the_run() {
     assert!(stderr(&output).contains("3 steps in a row"), "{}", stderr(&output));
     assert_eq!(bench.manifest("state"), "failed");
     assert_eq!(bench.events("step-skipped").len(), 3);
+    let alerts = bench.events("alert");
+    assert_eq!(alerts.len(), 1, "three bad steps are one thing to tell: {alerts:?}");
+    assert_eq!((&alerts[0]["rule"], &alerts[0]["step"]), (&"not-finite".into(), &1.into()));
+}
+
+/// A rule that any run breaks soon: one deviation from the mean.
+fn jumpy(action: &str) -> String {
+    format!(
+        "alerts=[{{ kind = \"spike\", series = \"loss/g\", sigma = 1, warmup_steps = 5, side = \"both\", action = \"{action}\" }}]"
+    )
+}
+
+#[test]
+fn alerts_are_events_and_a_replay_finds_the_same() {
+    let bench = Bench::new();
+    let rules = "alerts=[{ kind = \"spike\", series = \"*\", sigma = 1.5, warmup_steps = 5, cooldown_seconds = 0 }, \
+                 { kind = \"plateau\", series = \"loss/*\", window_steps = 3, cooldown_seconds = 0 }]";
+    let output = bench.run(&["train", "tiny.toml", "--set", rules, "--set", "telemetry.interval_ms=50"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tried = bench.run(&["alerts", "try", "last", "--json"]);
+    let tried: serde_json::Value = serde_json::from_slice(&tried.stdout).unwrap();
+    let key = |alert: &serde_json::Value| {
+        ["step", "epoch", "generation", "rule", "series", "also", "value", "message", "action"]
+            .map(|field| alert[field].to_string())
+    };
+    let mut live: Vec<_> = bench.events("alert").iter().map(key).collect();
+    let mut replayed: Vec<_> = tried["alerts"].as_array().unwrap().iter().map(key).collect();
+    assert!(live.len() > 20, "{}", live.len());
+    // Telemetry and training tell of theirs in threads of their own.
+    live.sort();
+    replayed.sort();
+    assert_eq!(live, replayed);
+    let shown = format!("step {}: alert: ", bench.events("alert")[0]["step"]);
+    assert!(stderr(&output).contains(&shown), "{}", stderr(&output));
+}
+
+#[test]
+fn an_alert_can_stop_a_run_which_then_says_why_and_goes_on() {
+    let bench = Bench::new();
+    let output = bench.run(&["train", "tiny.toml", "--set", &jumpy("stop")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(bench.manifest("state"), "stopped");
+    let alert = &bench.events("alert")[0];
+    assert_eq!(bench.manifest("reason"), format!("alert: {}", alert["message"].as_str().unwrap()));
+    let stop = &bench.events("command")[0];
+    assert_eq!((&stop["message"], &stop["step"]), (&"stop".into(), &alert["step"]));
+    assert!(stop["reason"].as_str().unwrap().contains("sigma"), "{stop}");
+    let steps = bench.recorded("loss/g");
+    assert_eq!(alert["step"], steps, "at the end of the step that raised it");
+    let output = bench.run(&["train", "--resume", "last", "--set", "alerts=[]", "--set", "train.epochs=20"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(bench.manifest("state"), "finished");
+}
+
+#[test]
+fn an_alert_can_pause_a_run_until_a_person_decides() {
+    let bench = Bench::new();
+    let mut child = bench.spawn(&["train", "tiny.toml", "--set", "train.epochs=4000", "--set", &jumpy("pause")]);
+    wait_until(|| bench.session_in("sessions").is_some() && bench.manifest("state") == "paused");
+    assert!(bench.manifest("reason").starts_with("alert: loss/g "), "{}", bench.manifest("reason"));
+    assert!(bench.run(&["resume", "last"]).status.success());
+    assert_eq!((bench.manifest("state"), bench.manifest("reason")), ("running".to_owned(), String::new()));
+    assert!(bench.run(&["stop", "last"]).status.success());
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The thread that holds curves and answers what of them the screen shows.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +13,12 @@ use crate::record::curve::{Axis, Curve, Grid, Sampled, Values};
 use crate::record::{Column, Mark, Point};
 use crate::session::events::EventLine;
 
+mod group;
 mod opened;
 
+pub use group::{GroupLine, Groups, Spot, Spread};
+
+use group::{Joined, Member};
 use opened::Opened;
 
 /// Time between two answers at the least while data streams in.
@@ -103,6 +108,8 @@ pub struct CurvesRequest {
     pub half_life: f64,
     /// Where the crosshair is.
     pub crosshair: Option<f64>,
+    /// Sessions drawn as one.
+    pub groups: Groups,
 }
 
 /// One part of a line: of one generation.
@@ -145,6 +152,8 @@ pub struct PlotLine {
     pub smooth_range: Option<(f64, f64)>,
     /// Where relative time begins, in nanoseconds since the Unix epoch; none on another axis.
     pub start_ns: Option<i64>,
+    /// Lowest and highest finite value of what still counts, of the smoothed ones if anything is smoothed; x is the step.
+    pub ends: Option<(Mark, Mark)>,
 }
 
 /// One chart.
@@ -154,6 +163,8 @@ pub struct Plot {
     pub series: String,
     /// A line a session.
     pub lines: Vec<PlotLine>,
+    /// A line a group of which at least two have the series.
+    pub groups: Vec<GroupLine>,
 }
 
 /// What is known of a session beside its curves.
@@ -192,6 +203,8 @@ pub struct CurvesAnswer {
     pub sessions: Vec<Facts>,
     /// The charts, in the request's order.
     pub plots: Vec<Plot>,
+    /// Places in `sessions` of those that are drawn as one.
+    pub groups: Vec<Vec<usize>>,
 }
 
 /// The thread; it ends with this handle.
@@ -219,6 +232,8 @@ impl CurvesThread {
 pub struct Holder {
     opened: Vec<Opened>,
     request: Option<CurvesRequest>,
+    /// Lines of groups, by series and members.
+    joined: HashMap<(String, Vec<String>), Joined>,
 }
 
 impl Holder {
@@ -284,6 +299,7 @@ impl Holder {
         let extent = self.extent(request, &axes).unwrap_or((0.0, 1.0));
         let (from, to) = window(request, extent);
         let mut plots = Vec::with_capacity(request.want.len());
+        let mut before = std::mem::take(&mut self.joined);
         for want in &request.want {
             let mut lines = Vec::new();
             for (session, (opened, &axis)) in self.opened.iter_mut().zip(&axes).enumerate() {
@@ -292,7 +308,9 @@ impl Holder {
                 let grid = Grid::new(axis, from, to, request.columns).log(request.log_x);
                 lines.push(line(curve, session, grid, request.crosshair));
             }
-            plots.push(Plot { series: want.series.clone(), lines });
+            let grid = Grid::new(Axis::Step, from, to, request.columns).log(request.log_x);
+            let groups = self.join(request, &want.series, grid, &mut before);
+            plots.push(Plot { series: want.series.clone(), lines, groups });
         }
         CurvesAnswer {
             screen: request.screen,
@@ -303,7 +321,39 @@ impl Holder {
             extent,
             sessions: self.opened.iter().map(Opened::facts).collect(),
             plots,
+            groups: request.groups.members.clone(),
         }
+    }
+
+    /// The lines of the groups in one chart; what is joined already is found in `before`.
+    fn join(
+        &mut self,
+        request: &CurvesRequest,
+        series: &str,
+        grid: Grid,
+        before: &mut HashMap<(String, Vec<String>), Joined>,
+    ) -> Vec<GroupLine> {
+        let mut lines = Vec::new();
+        for (group, places) in request.groups.members.iter().enumerate() {
+            let opened = places.iter().filter_map(|&place| self.opened.get(place));
+            let having: Vec<(&Opened, &Curve)> =
+                opened.filter_map(|opened| Some((opened, opened.curve(series)?))).collect();
+            let (Some((first, _)), true) = (having.first(), having.len() > 1 && request.axis != XAxis::Wall) else {
+                continue;
+            };
+            let grid = Grid { axis: first.axis(request.axis), ..grid };
+            let start = |opened: &Opened| match opened.axis(XAxis::Relative) {
+                Axis::Relative { start_ns } => start_ns,
+                _ => 0,
+            };
+            let members: Vec<Member<'_>> = having.iter().map(|(opened, curve)| (*curve, start(opened))).collect();
+            let key = (series.to_owned(), having.iter().map(|(opened, _)| opened.id().to_owned()).collect());
+            let mut joined = before.remove(&key).unwrap_or_default();
+            joined.take_in(&members, request.groups.spread);
+            lines.push(joined.line(group, request.axis, grid, request.crosshair));
+            self.joined.insert(key, joined);
+        }
+        lines
     }
 
     fn extent(&self, request: &CurvesRequest, axes: &[Axis]) -> Option<(f64, f64)> {
@@ -364,5 +414,6 @@ fn line(curve: &Curve, session: usize, grid: Grid, crosshair: Option<f64>) -> Pl
         range: range(Values::Raw),
         smooth_range: if smoothed { range(Values::Smoothed) } else { None },
         start_ns: if let Axis::Relative { start_ns } = grid.axis { Some(start_ns) } else { None },
+        ends: group::ends(curve, if smoothed { Values::Smoothed } else { Values::Raw }),
     }
 }

@@ -10,7 +10,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::app::action::{self, Move};
-use crate::app::data::{CurvesAnswer, CurvesRequest, Want, Window, XAxis};
+use crate::app::data::{CurvesAnswer, CurvesRequest, Groups, Want, Window, XAxis};
 use crate::app::effect::Effect;
 use crate::app::hits::{Hits, Target};
 use crate::app::keymap::Binding;
@@ -22,11 +22,11 @@ use crate::app::toast::Tone;
 use crate::session::State;
 use crate::session::control::Request;
 
-mod grid;
+pub mod grid;
 mod keys;
-mod order;
+pub mod order;
 mod pane;
-mod title;
+pub mod title;
 mod view;
 
 pub use keys::{BINDINGS, Verb};
@@ -234,6 +234,7 @@ impl Run {
             columns: self.columns(),
             half_life: self.half_life(),
             crosshair: self.crosshair,
+            groups: Groups::default(),
         };
         if self.asked.as_ref() == Some(&request) {
             return;
@@ -345,6 +346,11 @@ impl Screen for Run {
     }
 
     fn entered(&mut self, cx: &mut Cx<'_>) {
+        // Another screen may have asked for other curves, and followed other folders, meanwhile.
+        self.asked = None;
+        if let Some(id) = &self.id {
+            cx.effects.push(Effect::Follow(vec![cx.shared.folder(id).path().to_owned()]));
+        }
         self.news(cx);
     }
 
@@ -430,7 +436,7 @@ impl Screen for Run {
 }
 
 /// What a filter means: a regular expression, anywhere in the name, in either case.
-fn pattern(text: &str) -> Result<Regex, String> {
+pub fn pattern(text: &str) -> Result<Regex, String> {
     Regex::new(&format!("(?i){text}")).map_err(|error| format!("not a regular expression: {error}"))
 }
 

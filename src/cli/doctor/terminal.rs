@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use super::Check;
+use crate::app::graphics::{self, Protocol};
 
 /// The size of the terminal as (columns, rows); none when standard output is no terminal.
 pub(super) fn size() -> Option<(u16, u16)> {
@@ -72,25 +73,17 @@ fn encoding(environment: &dyn Fn(&str) -> Option<String>) -> Check {
 
 /// How pictures can be shown, judged by what terminals say of themselves; nothing is asked of the terminal.
 fn images(environment: &dyn Fn(&str) -> Option<String>) -> Check {
-    let name = environment("TERM").unwrap_or_default();
-    let program = environment("TERM_PROGRAM").unwrap_or_default();
-    let kitty = ["kitty", "ghostty", "wezterm"].iter().any(|it| name.contains(it))
-        || ["ghostty", "WezTerm"].contains(&program.as_str())
-        || environment("KITTY_WINDOW_ID").is_some();
-    let protocol = if kitty {
-        "kitty graphics"
-    } else if program == "iTerm.app" {
-        "iTerm2 images"
-    } else if ["sixel", "foot", "mlterm", "yaft"].iter().any(|it| name.contains(it)) {
-        "sixel"
-    } else {
+    let protocol = graphics::announced(environment);
+    if protocol == Protocol::HalfBlocks {
         return Check::ok("images", "half blocks (no graphics protocol is announced)");
-    };
-    if environment("TMUX").is_some() {
-        let remedy = "tmux passes them on after `set -g allow-passthrough on`; otherwise half blocks are used";
-        return Check::warning("images", format!("{protocol}, behind tmux"), remedy);
     }
-    Check::ok("images", protocol)
+    let word = protocol.word();
+    if environment("TMUX").is_some() {
+        let remedy =
+            "tmux passes kitty graphics on after `set -g allow-passthrough on`; otherwise half blocks are used";
+        return Check::warning("images", format!("{word}, behind tmux"), remedy);
+    }
+    Check::ok("images", word)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::alerts;
+use crate::config::Notify;
 use crate::record::{At, Event, Recorder};
 
 /// Between plain lines, where the output is no terminal.
@@ -51,6 +53,14 @@ impl Progress {
             self.bar.suspend(|| eprintln!("{text}"));
         } else {
             eprintln!("{text}");
+        }
+    }
+
+    /// Ring and notify through the terminal, if there is one.
+    pub fn notify(&self, notify: &[Notify], message: &str) {
+        if self.terminal {
+            let sequence = alerts::terminal_sequence(notify, message, std::env::var_os("TMUX").is_some());
+            self.bar.suspend(|| eprint!("{sequence}"));
         }
     }
 
@@ -116,7 +126,7 @@ impl Recorder for Progress {
 
     fn event(&self, at: At, event: Event) {
         // The rest is in the session; here only what a person at the terminal should not miss.
-        let shown = ["resumed", "remark", "step-skipped", "command", "error", "warning"];
+        let shown = ["resumed", "remark", "step-skipped", "command", "error", "warning", alerts::EVENT];
         let failed = event.kind.ends_with("-failed") || event.kind.ends_with("-damaged");
         if failed || shown.contains(&event.kind.as_str()) {
             self.line(&format!("step {}: {}: {}", at.step, event.kind, event.message));

@@ -24,7 +24,7 @@ const WAITING: usize = 4096;
 /// Time between summaries.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(1);
 /// Kinds that happen often and whose loss in a power failure costs nothing; every other kind is fsynced.
-const ROUTINE: [&str; 5] = ["step-skipped", "epoch", "validation", "sample", "progress"];
+const ROUTINE: [&str; 6] = ["step-skipped", "epoch", "validating", "validation", "sample", "progress"];
 
 enum Message {
     Line(Box<EventLine>),

@@ -33,18 +33,20 @@ impl Engine {
     fn carry_out(&mut self, order: Order, paused: &mut bool) -> Result<(), EngineError> {
         // What is answered must hold: everything up to this step is read first.
         self.settle()?;
-        let Order { request, reply } = order;
+        let Order { request, reply, reason } = order;
         if !matches!(request, Request::Status) {
-            self.event(
-                Event::new("command", request.to_string())
-                    .with("command", serde_json::to_value(&request).unwrap_or_default()),
-            );
+            let mut event = Event::new("command", request.to_string())
+                .with("command", serde_json::to_value(&request).unwrap_or_default());
+            if let Some(reason) = &reason {
+                event = event.with("reason", reason.as_str());
+            }
+            self.event(event);
         }
         let answer = match request {
             Request::Pause => {
                 if !*paused {
                     *paused = true;
-                    (self.surroundings.on_state)(State::Paused, "");
+                    (self.surroundings.on_state)(State::Paused, reason.as_deref().unwrap_or_default());
                 }
                 self.confirm("paused")
             }
@@ -57,7 +59,7 @@ impl Engine {
                 self.confirm("running")
             }
             Request::Stop => {
-                self.stop = Some("stopped by command".to_owned());
+                self.stop = Some(reason.unwrap_or_else(|| "stopped by command".to_owned()));
                 self.confirm("stopping; a checkpoint of this step is being written")
             }
             Request::Sample => match self.sample() {

@@ -187,7 +187,7 @@ fn bench(dir: &Path, settings: Experiment, track: Line, missing: &[(usize, usize
 
 fn ask(orders: &Sender<Order>, request: Request) -> Receiver<Response> {
     let (reply, answer) = bounded(1);
-    orders.send(Order { request, reply }).unwrap();
+    orders.send(Order { request, reply, reason: None }).unwrap();
     answer
 }
 

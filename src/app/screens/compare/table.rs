@@ -1,0 +1,217 @@
+//! Values of all series and sessions, each with its difference to the baseline.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::data::{CurvesAnswer, Plot};
+use crate::app::hits::{Hits, Target};
+use crate::app::plots;
+use crate::app::screens::compare::entry::{self, Better, Reading, Which};
+use crate::app::screens::compare::{Compare, Part, padded, view};
+use crate::app::shared::Shared;
+use crate::app::text;
+use crate::report::number;
+
+/// Cells of a value.
+const VALUE: usize = 10;
+/// Cells of a difference.
+const DIFFERENCE: usize = 10;
+/// Cells of a series' name, at least and at most.
+const NAME: (usize, usize) = (12, 30);
+
+/// Rows of series in an area with a rule and a heading.
+pub fn rows_in(area: Rect) -> usize {
+    usize::from(area.height.saturating_sub(2))
+}
+
+/// The columns that have room.
+struct Columns {
+    name: usize,
+    /// Entries, the baseline first.
+    entries: Vec<usize>,
+}
+
+impl Columns {
+    fn of(compare: &Compare, width: u16) -> Self {
+        let longest = compare.series.iter().map(|series| text::width(&series.name)).max().unwrap_or(0);
+        let name = longest.clamp(NAME.0, NAME.1).min(usize::from(width) / 3).max(1);
+        let base = compare.base();
+        let others: Vec<usize> = (0..compare.entries.len()).filter(|&place| place != base).collect();
+        let room = usize::from(width).saturating_sub(name + VALUE + 2) / (VALUE + DIFFERENCE + 3);
+        let at = others.iter().position(|&place| place == compare.chosen()).unwrap_or(0);
+        let first = (at + 1).saturating_sub(room).min(others.len().saturating_sub(room));
+        let shown = others.into_iter().skip(first).take(room);
+        let entries = std::iter::once(base).chain(shown).filter(|&place| place < compare.entries.len()).collect();
+        Self { name, entries }
+    }
+
+    /// Where a column's value ends.
+    fn value_right(&self, area: Rect, column: usize) -> u16 {
+        let first = area.x as usize + 1 + self.name + 2 + VALUE;
+        (first + column * (VALUE + DIFFERENCE + 3)) as u16
+    }
+}
+
+/// Draw it.
+pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let theme = &shared.theme;
+    heading(compare, shared, area, buffer);
+    let Some(answer) = &compare.answer else { return };
+    if area.height < 2 {
+        return;
+    }
+    let columns = Columns::of(compare, area.width.saturating_sub(2));
+    for (column, &place) in columns.entries.iter().enumerate() {
+        let entry = &compare.entries[place];
+        let right = columns.value_right(area, column) + if column > 0 { DIFFERENCE as u16 + 1 } else { 0 };
+        let room = if column > 0 { VALUE + DIFFERENCE + 1 } else { VALUE + 1 };
+        let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
+        let style = theme.series[entry.colour % theme.series.len()];
+        let style =
+            if place == compare.chosen() && compare.entries.len() > 1 { style.patch(theme.title) } else { style };
+        let begin = text::put_right(buffer, area.x, area.y + 1, right.min(area.right()), &label, style);
+        hits.push(Rect { x: begin, y: area.y + 1, width: right - begin, height: 1 }, Target::Column(place));
+    }
+    let rows = compare.listed();
+    for (line, series) in rows.iter().enumerate() {
+        let y = area.y + 2 + line as u16;
+        let place = Rect { y, height: 1, ..area };
+        let index = compare.first_row + line;
+        hits.push(place, Target::Row(index));
+        if index == compare.focus {
+            let style = if compare.part == Part::Table { theme.selected } else { theme.text };
+            buffer.set_style(place, style);
+            text::put(buffer, area.x, y, area.right(), shared.glyphs.cursor, theme.accent);
+        }
+        text::put(buffer, area.x + 1, y, area.right(), &padded(&series.name, columns.name, shared), theme.text);
+        if let Some(plot) = answer.plots.iter().find(|plot| plot.series == series.name) {
+            row(compare, answer, plot, shared, area, y, &columns, buffer);
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one row of a table in a buffer")]
+fn row(
+    compare: &Compare,
+    answer: &CurvesAnswer,
+    plot: &Plot,
+    shared: &Shared,
+    area: Rect,
+    y: u16,
+    columns: &Columns,
+    buffer: &mut Buffer,
+) {
+    let theme = &shared.theme;
+    let better = Better::of(&plot.series);
+    let (_, scale) = plots::unit(&plot.series);
+    let all: Vec<Option<Reading>> = compare
+        .entries
+        .iter()
+        .map(|entry| entry::reading(plot, answer, entry, compare.settings.which))
+        .map(|reading| reading.map(|it| Reading { value: it.value * scale, ..it }))
+        .collect();
+    let best = best_of(&all, better);
+    let base = all.get(compare.base()).copied().flatten();
+    for (column, &place) in columns.entries.iter().enumerate() {
+        let right = columns.value_right(area, column).min(area.right());
+        let Some(reading) = all[place] else {
+            text::put_right(buffer, area.x, y, right, shared.glyphs.none, theme.dim);
+            continue;
+        };
+        let style = if best == Some(reading.value) { theme.good.patch(theme.title) } else { theme.text };
+        let style = if reading.value.is_finite() { style } else { theme.bad };
+        text::put_right(buffer, area.x, y, right, &number::value(reading.value), style);
+        if place == compare.base() {
+            continue;
+        }
+        let Some(base) = base else { continue };
+        let Some(words) = difference(reading.value, base.value) else { continue };
+        let style = if better.prefers(reading.value, base.value) {
+            theme.good
+        } else if better.prefers(base.value, reading.value) {
+            theme.warn
+        } else {
+            theme.dim
+        };
+        let right = (right + 1 + DIFFERENCE as u16).min(area.right());
+        text::put_right(buffer, area.x, y, right, &words, style);
+    }
+}
+
+/// The best finite value where there are at least two that are not the same.
+fn best_of(all: &[Option<Reading>], better: Better) -> Option<f64> {
+    let values = || all.iter().flatten().map(|reading| reading.value).filter(|value| value.is_finite());
+    let best = values().reduce(|best, value| if better.prefers(value, best) { value } else { best })?;
+    (better != Better::Neither && values().any(|value| better.prefers(best, value))).then_some(best)
+}
+
+/// `+0.012`, `-1.3e-5`, `=`: how far from the baseline; none where one of them is no number.
+fn difference(value: f64, base: f64) -> Option<String> {
+    let difference = value - base;
+    if !difference.is_finite() {
+        return None;
+    }
+    Some(if difference == 0.0 {
+        "=".to_owned()
+    } else {
+        let sign = if difference > 0.0 { "+" } else { "" };
+        format!("{sign}{}", number::value(difference))
+    })
+}
+
+fn heading(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+    let theme = &shared.theme;
+    text::rule(buffer, area, shared.glyphs.rule, theme.rule);
+    let style = if compare.part == Part::Table { theme.accent } else { theme.title };
+    let which = compare.settings.which;
+    let x = text::put(buffer, area.x + 2, area.y, area.right(), &format!(" {} ", which.word()), style);
+    let mut words = String::new();
+    if which == Which::Here {
+        words = match (compare.lens.crosshair, &compare.answer) {
+            (Some(x), Some(answer)) => format!("{} ", view::place(x, answer.axis, shared)),
+            _ => "which left and right set in the charts ".to_owned(),
+        };
+    }
+    if compare.half_life() > 0.0 {
+        words.push_str(&format!("smoothed over {} steps ", number::value(compare.half_life())));
+    }
+    if compare.entries.len() > 1 {
+        words.push_str("and difference to the baseline ");
+    }
+    let x = text::put(buffer, x, area.y, area.right(), &words, theme.dim);
+    let (len, rows) = (compare.series.len(), rows_in(area));
+    if len > rows {
+        let words = format!(" {}-{} of {len} ", compare.first_row + 1, (compare.first_row + rows).min(len));
+        text::put_right(buffer, x, area.y, area.right() - 1, &words, theme.dim);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(values: &[f64]) -> Vec<Option<Reading>> {
+        let mut all: Vec<Option<Reading>> = values.iter().map(|&value| Some(Reading { value, step: 1 })).collect();
+        all.push(None);
+        all
+    }
+
+    #[test]
+    fn the_best_is_a_matter_of_the_series() {
+        let values = readings(&[0.7, 0.9, f64::NAN, 0.8]);
+        assert_eq!(best_of(&values, Better::Higher), Some(0.9));
+        assert_eq!(best_of(&values, Better::Lower), Some(0.7));
+        assert_eq!(best_of(&values, Better::Neither), None);
+        assert_eq!(best_of(&readings(&[0.5, 0.5]), Better::Lower), None, "nobody is better than anybody");
+        assert_eq!(best_of(&readings(&[f64::NAN]), Better::Lower), None);
+    }
+
+    #[test]
+    fn differences_have_a_sign() {
+        assert_eq!(difference(2.5, 2.0).as_deref(), Some("+0.500"));
+        assert_eq!(difference(1.0, 2.5).as_deref(), Some("-1.500"));
+        assert_eq!(difference(1.0, 1.0).as_deref(), Some("="));
+        assert_eq!(difference(f64::NAN, 1.0), None);
+        assert_eq!(difference(1.0, f64::INFINITY), None);
+    }
+}

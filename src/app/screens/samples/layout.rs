@@ -1,0 +1,102 @@
+//! Where pictures and the line of steps lie.
+
+use ratatui::layout::{Rect, Size};
+
+use crate::app::widgets::picture::fit;
+
+/// The pane that is the line of steps, for the mouse; pictures are 0, 1 and 2.
+pub const TICKS: usize = 9;
+/// Columns between two pictures.
+const GAP: u16 = 2;
+
+/// Where everything lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The title of each picture.
+    pub titles: Vec<Rect>,
+    /// The room of each picture, beneath its title.
+    pub pictures: Vec<Rect>,
+    /// A rule, the line of steps, and what was measured.
+    pub foot: Rect,
+}
+
+impl Layout {
+    /// Lay out `count` pictures of the shape `source`, where a character is `ratio` times as high as wide: beside each
+    /// other or one above the other, whichever makes them larger.
+    pub fn of(area: Rect, count: usize, source: (u32, u32), ratio: f64) -> Self {
+        let foot = area.height.min(3);
+        let room = Rect { height: area.height - foot, ..area };
+        let foot = Rect { y: room.bottom(), height: foot, ..area };
+        let inside = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..room };
+        let count = count.clamp(1, 3) as u16;
+        let beside =
+            Size::new((inside.width.saturating_sub(GAP * (count - 1))) / count, inside.height.saturating_sub(1));
+        let above = Size::new(inside.width, (inside.height / count).saturating_sub(1));
+        let cells = |room: Size| {
+            let size = fit(source, room, ratio);
+            u32::from(size.width) * u32::from(size.height)
+        };
+        let (room, stacked) = if cells(above) > cells(beside) { (above, true) } else { (beside, false) };
+        let size = fit(source, room, ratio);
+        let size = Size::new(size.width.min(room.width), size.height.min(room.height));
+        // Titles need room to be read, whatever the shape of the picture.
+        let column = size.width.max(16.min(room.width));
+        let whole = if stacked { column } else { column * count + GAP * (count - 1) };
+        let left = inside.x + inside.width.saturating_sub(whole) / 2;
+        let place = |index: u16| {
+            if stacked {
+                Rect::new(left, inside.y + index * (size.height + 1), column, size.height + 1)
+            } else {
+                Rect::new(left + index * (column + GAP), inside.y, column, size.height + 1)
+            }
+            .intersection(inside)
+        };
+        let places: Vec<Rect> = (0..count).map(place).collect();
+        let titles = places.iter().map(|place| Rect { height: place.height.min(1), ..*place }).collect();
+        let picture = |place: &Rect| Rect {
+            y: place.y + place.height.min(1),
+            height: place.height.saturating_sub(1),
+            width: size.width.min(place.width),
+            ..*place
+        };
+        Self { titles, pictures: places.iter().map(picture).collect(), foot }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(layout: &Layout) -> Vec<(u16, u16)> {
+        layout.pictures.iter().map(|it| (it.width, it.height)).collect()
+    }
+
+    #[test]
+    fn three_squares_lie_beside_each_other_on_a_wide_screen_and_above_on_a_tall_one() {
+        let wide = Layout::of(Rect::new(0, 1, 140, 38), 3, (1, 1), 2.0);
+        assert_eq!(sizes(&wide), [(44, 22); 3]);
+        assert!(wide.pictures.windows(2).all(|pair| pair[0].right() < pair[1].x && pair[0].y == pair[1].y));
+        let tall = Layout::of(Rect::new(0, 1, 40, 98), 3, (1, 1), 2.0);
+        assert_eq!(sizes(&tall), [(38, 19); 3]);
+        assert!(tall.pictures.windows(2).all(|pair| pair[0].bottom() < pair[1].y));
+    }
+
+    #[test]
+    fn nothing_lies_outside_or_on_something_else_at_any_size() {
+        for (width, height) in [(0, 0), (1, 1), (3, 2), (20, 3), (40, 10), (80, 22), (140, 38), (300, 98), (20, 98)] {
+            for count in 0..=3 {
+                for source in [(1, 1), (3, 1), (1, 3), (0, 0)] {
+                    let area = Rect::new(0, 1, width, height);
+                    let layout = Layout::of(area, count, source, 2.0);
+                    let mut places: Vec<Rect> = layout.titles.iter().chain(&layout.pictures).copied().collect();
+                    places.push(layout.foot);
+                    for (index, place) in places.iter().enumerate() {
+                        assert_eq!(place.intersection(area).area(), place.area(), "{area:?} {count} {source:?}");
+                        let rest = &places[index + 1..];
+                        assert!(rest.iter().all(|it| !it.intersects(*place) || it.is_empty() || place.is_empty()));
+                    }
+                }
+            }
+        }
+    }
+}
