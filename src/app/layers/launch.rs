@@ -202,8 +202,13 @@ impl Launch {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let step = match key.code {
             KeyCode::Esc if !self.search.is_empty() => {
+                let found = self.key_in_focus();
                 self.search.clear();
                 self.arrange();
+                // What was found stays in focus where it is in the short list too.
+                if let Some(key) = found {
+                    self.keep_in_focus(key);
+                }
                 return Outcome::Stay;
             }
             KeyCode::Esc | KeyCode::Char('q') => return Outcome::Close,

@@ -371,7 +371,7 @@ fn a_start_is_refused_until_the_values_are_right_and_keeps_them_when_it_fails() 
     assert!(text.contains("configs/quickstart.toml did not start") && text.contains("exit status"), "{text}");
     driver.key("esc");
     let text = driver.text();
-    assert!(text.lines().any(|line| line.contains("◆train.epochs") && line.contains(" 5 ")), "{text}");
+    assert!(text.lines().any(|line| line.contains("◆ train.epochs") && line.contains(" 5 ")), "{text}");
     let left = std::fs::read_dir(root.path().join("sessions")).unwrap().count();
     assert_eq!(left, 0, "nothing stays of a start that failed");
 }

@@ -112,7 +112,9 @@ pub fn choices(key: &Key, devices: &[String]) -> Vec<String> {
 
 /// What a key may hold and holds when it is not written: `a whole number from 1 to 4096 · default 4`.
 pub fn expectation(key: &Key, dot: &str) -> String {
-    let expected = key.shape.expected().replace(" in quotes", "");
+    // The one text that only knows some words.
+    let device = (key.path == "device").then(|| "auto, cpu, cuda or cuda:N".to_owned());
+    let expected = device.unwrap_or_else(|| key.shape.expected().replace(" in quotes", ""));
     match &key.default {
         Some(serde_json::Value::String(text)) if text.is_empty() => expected,
         Some(serde_json::Value::String(text)) => format!("{expected}{dot}default {text}"),
