@@ -165,6 +165,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Go on at another base learning rate than the checkpoint's: what the config says, where someone has asked for it.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.learner.lr = lr;
+    }
+
     /// Whether every epoch has been trained.
     pub fn is_done(&self) -> bool {
         self.step >= self.extent.steps()
