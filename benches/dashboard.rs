@@ -80,6 +80,7 @@ fn new(config: &str) -> New<'_> {
         command: Vec::new(),
         seed: Some(1),
         parent: None,
+        parent_step: None,
         inventory: serde_json::Value::Null,
         versions: std::collections::BTreeMap::new(),
     }

@@ -189,7 +189,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let clock = Clock::system();
     let options = &Options { graphics: Graphics::of_terminal(), ..options.clone() };
     let (sender, events) = event::channel();
-    let mut terminal = Terminal::enter(sender.clone())?;
+    let mut terminal = Terminal::enter(&sender)?;
     let mut outside = Outside::new(options, sender);
     let (mut app, effects) = App::new(options, clock);
     outside.carry_out(effects);
@@ -232,7 +232,7 @@ fn drive(
         for event in std::iter::once(first).chain(events.try_iter().take(BURST)) {
             match event {
                 Event::Gone(error) => return Err(error.into()),
-                Event::Redraw => terminal.clear()?,
+                Event::Redraw => terminal.clear(),
                 Event::Suspend => terminal.suspend()?,
                 event => {
                     // A key is answered at once, however short ago the last picture was.

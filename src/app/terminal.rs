@@ -47,7 +47,7 @@ const DRILL: &str = "ATELIER_DRILL";
 
 impl Terminal {
     /// Take the terminal, and send what is typed and clicked to `events`.
-    pub fn enter(events: Sender<Event>) -> anyhow::Result<Self> {
+    pub fn enter(events: &Sender<Event>) -> anyhow::Result<Self> {
         use std::io::IsTerminal as _;
         anyhow::ensure!(
             io::stdout().is_terminal() && io::stdin().is_terminal(),
@@ -109,9 +109,8 @@ impl Terminal {
     }
 
     /// Forget what is shown, so that the next picture is drawn whole.
-    pub fn clear(&mut self) -> io::Result<()> {
+    pub fn clear(&mut self) {
         self.shown = Buffer::empty(Rect::ZERO);
-        Ok(())
     }
 
     /// To the background of the shell, and back.
@@ -122,7 +121,8 @@ impl Terminal {
         give_back()?;
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
         take()?;
-        self.clear()
+        self.clear();
+        Ok(())
     }
 
     /// Make itself heard: a bell, or a notice of the desktop's.

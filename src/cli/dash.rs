@@ -15,7 +15,7 @@ pub struct Args {
     /// Open this session at once: its id, a part of it, or `last`.
     #[arg(long, value_name = "ID")]
     open: Option<String>,
-    /// Colours (default: what was chosen last; none where NO_COLOR is set).
+    /// Colours (default: what was chosen last; none where `NO_COLOR` is set).
     #[arg(long, value_enum)]
     theme: Option<ThemeName>,
     /// Draw with ASCII characters only.

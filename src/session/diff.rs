@@ -65,7 +65,8 @@ pub fn diff(manifests: &[Option<&Manifest>]) -> Diff {
 /// Sessions whose configs differ in nothing but seed, name, tags and notes, as places in `manifests`: each place once,
 /// groups and members in the order given. One that cannot be read, or has no config, is alone.
 pub fn seed_groups(manifests: &[Option<&Manifest>]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<(Option<Vec<(String, String)>>, Vec<usize>)> = Vec::new();
+    type Recipe = Vec<(String, String)>;
+    let mut groups: Vec<(Option<Recipe>, Vec<usize>)> = Vec::new();
     for (place, manifest) in manifests.iter().enumerate() {
         let recipe = manifest.map(|manifest| {
             let mut recipe = config_leaves(manifest);

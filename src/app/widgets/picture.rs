@@ -194,7 +194,11 @@ mod tests {
             let mut buffer = Buffer::empty(area);
             picture(Size::new(4, 2)).draw(area, look, &mut buffer);
             assert!(buffer.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
-            buffer.content().chunks(4).map(|row| row.iter().map(|it| it.symbol()).collect()).collect::<Vec<String>>()
+            buffer
+                .content()
+                .chunks(4)
+                .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect())
+                .collect::<Vec<String>>()
         };
         assert_eq!(text(Look::Bright), ["  @@", "  @+"]);
         assert_eq!(text(Look::Dark), ["@@  ", "@@ ="], "ink is dark on paper");

@@ -119,7 +119,7 @@ impl Pyramid {
             }
             let blocks = &mut self.levels[level];
             blocks.push(block);
-            if blocks.len() % FAN != 0 {
+            if !blocks.len().is_multiple_of(FAN) {
                 return;
             }
             block = Extremes::default();
@@ -134,7 +134,7 @@ impl Pyramid {
         let mut all = Extremes::default();
         let mut at = range.start;
         while at < range.end {
-            if at % LEAF != 0 || at + LEAF > range.end {
+            if !at.is_multiple_of(LEAF) || at + LEAF > range.end {
                 let end = range.end.min((at / LEAF + 1) * LEAF);
                 scan(&mut all, values, at..end);
                 at = end;
@@ -142,7 +142,7 @@ impl Pyramid {
             }
             // The largest block that begins here and ends inside.
             let (mut level, mut size) = (0, LEAF);
-            while at % (size * FAN) == 0 && at + size * FAN <= range.end {
+            while at.is_multiple_of(size * FAN) && at + size * FAN <= range.end {
                 (level, size) = (level + 1, size * FAN);
             }
             all.append(&self.levels[level][at / size]);

@@ -90,9 +90,8 @@ impl Axis {
         for (most, stride) in tried.chain([(1, 1)]) {
             let labels = placed(&mut self.ticks(most).into_iter().step_by(stride)).unwrap_or_default();
             match labels.len() {
-                0 => {}
                 1 if alone.is_empty() => alone = labels,
-                1 => {}
+                0 | 1 => {}
                 _ => return labels,
             }
         }
@@ -113,7 +112,7 @@ impl Axis {
         }
         let power = (span / most as f64).max(least).log10().floor() as i32;
         let steps = (power..).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| times_ten(digit, power)));
-        self.first_that_fits(steps.filter(|step| *step >= least), most, 0.0, |at, step| label(at, step))
+        self.first_that_fits(steps.filter(|step| *step >= least), most, 0.0, label)
     }
 
     fn times(&self, most: usize) -> Vec<Tick> {

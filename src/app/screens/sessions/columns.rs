@@ -308,12 +308,15 @@ pub fn order(column: Column, reversed: bool, a: &Listing, b: &Listing, paces: &P
     }
 }
 
+/// Orders two sessions by a number that each may have.
+type Numbers<'a> = &'a dyn Fn(&dyn Fn(&Listing) -> Option<f64>) -> Ordering;
+
 /// By metric first: values of different ones say nothing about each other.
 fn metric_order(
     a: &Listing,
     b: &Listing,
     of: fn(&Listing) -> Option<(&str, Latest)>,
-    numbers: &dyn Fn(&dyn Fn(&Listing) -> Option<f64>) -> Ordering,
+    numbers: Numbers<'_>,
 ) -> Ordering {
     let by_name = match (of(a), of(b)) {
         (Some((x, _)), Some((y, _))) => x.cmp(y),

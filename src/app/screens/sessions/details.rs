@@ -1,5 +1,7 @@
 //! Beneath the table: what the list has no room for, about the session that is selected.
 
+use std::path::Path;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -38,7 +40,8 @@ fn read(folder: &Folder) -> Details {
     // What cannot be read is the listing's problem already.
     details.checkpoints = checkpoints::list(folder).unwrap_or_default().iter().map(|it| it.step).collect();
     if let Ok(manifest) = Manifest::load(folder) {
-        details.config = manifest.command.iter().find(|argument| argument.ends_with(".toml")).cloned();
+        details.config =
+            manifest.command.iter().find(|it| Path::new(it).extension().is_some_and(|end| end == "toml")).cloned();
         details.seed = manifest.seed;
         details.remarks = manifest.remarks;
     }
