@@ -246,7 +246,7 @@ pub fn halves(depth: Depth, upper: [u8; 3], lower: [u8; 3]) -> Style {
 }
 
 /// From nothing to everything on the ground of each theme, with evenly changing lightness, so that more looks like more
-/// to every kind of eye: matplotlib's inferno, ColorBrewer's YlOrBr, and cividis.
+/// to every kind of eye: matplotlib's inferno, `ColorBrewer`'s `YlOrBr`, and cividis.
 const HEAT_DARK: [u32; 9] =
     [0x00_00_04, 0x1b_0c_41, 0x4a_0c_6b, 0x78_1c_6d, 0xa5_2c_60, 0xcf_44_46, 0xed_69_25, 0xfb_9b_06, 0xfc_ff_a4];
 const HEAT_LIGHT: [u32; 9] =

@@ -1,4 +1,5 @@
 //! What a terminal would make of the bytes: readers of the three protocols, written from their descriptions.
+#![allow(clippy::missing_panics_doc, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::Read as _;
 
