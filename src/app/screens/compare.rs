@@ -75,6 +75,7 @@ const GRIDS: [(usize, usize); 6] = [(0, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 
 /// What is remembered from one time to the next.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the screen, on or off")]
 struct Settings {
     axis: XAxis,
     smoothing: usize,
