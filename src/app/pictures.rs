@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::data::Studio;
 use crate::app::data::pictures::{Made, Want};
 use crate::app::effect::{Lane, Reply};
 use crate::app::graphics::Graphics;
@@ -20,6 +21,18 @@ pub type Finished = Result<Arc<Made>, String>;
 pub struct Answer {
     serial: u64,
     finished: Vec<Finished>,
+}
+
+/// Make pictures beside each other. Not by the pool that checks of a dataset keep busy for minutes.
+fn make_all(studio: &Studio, wants: &[Want], graphics: Graphics) -> Vec<Finished> {
+    std::thread::scope(|scope| {
+        let spawn = |want| scope.spawn(move || studio.make(want, graphics));
+        let threads: Vec<_> = wants.iter().map(spawn).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Finished>| {
+            thread.join().unwrap_or_else(|_| Err("a fault while it was decoded".to_owned()))
+        };
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// The pictures.
@@ -50,9 +63,7 @@ impl Gallery {
         self.serial += 1;
         let serial = self.serial;
         let studio = Arc::clone(&cx.shared.studio);
-        cx.work(Lane::Pictures, move || {
-            wrap(Answer { serial, finished: wants.iter().map(|want| studio.make(want, &graphics)).collect() })
-        });
+        cx.work(Lane::Pictures, move || wrap(Answer { serial, finished: make_all(&studio, &wants, graphics) }));
     }
 
     /// A request is answered. An answer to an older one is taken too: it is newer than what is shown.

@@ -156,7 +156,7 @@ impl Studio {
     ///
     /// # Errors
     /// Which file cannot be shown, and why.
-    pub fn make(&self, want: &Want, graphics: &Graphics) -> Result<Arc<Made>, String> {
+    pub fn make(&self, want: &Want, graphics: Graphics) -> Result<Arc<Made>, String> {
         let parts = want.recipe.parts();
         let mut stamps = [None; 2];
         for (part, stamp) in parts.iter().zip(&mut stamps) {
@@ -164,7 +164,7 @@ impl Studio {
                 *stamp = Some(stamp_of(&part.path)?);
             }
         }
-        let key = Key { want: want.clone(), graphics: *graphics, stamps };
+        let key = Key { want: want.clone(), graphics, stamps };
         if let Some(made) = lock(&self.made).get(&key) {
             return Ok(made);
         }
@@ -206,7 +206,7 @@ impl Studio {
     }
 }
 
-fn compose(want: &Want, graphics: &Graphics, first: &RgbImage, second: Option<Arc<RgbImage>>) -> Result<Made, String> {
+fn compose(want: &Want, graphics: Graphics, first: &RgbImage, second: Option<Arc<RgbImage>>) -> Result<Made, String> {
     let source = first.dimensions();
     let mut resized = None;
     let second = match second {
@@ -293,7 +293,7 @@ mod tests {
         let path = sample(folder.path());
         let studio = Studio::default();
         for (index, colour) in [[255, 0, 0], [0, 255, 0], [0, 0, 255]].into_iter().enumerate() {
-            let made = studio.make(&want(Recipe::Plain(part(&path, index as u32))), &Graphics::default()).unwrap();
+            let made = studio.make(&want(Recipe::Plain(part(&path, index as u32))), Graphics::default()).unwrap();
             assert_eq!(made.source, (8, 8));
             assert_eq!(row(&made), [colour; 8]);
         }
@@ -305,10 +305,10 @@ mod tests {
         let path = sample(folder.path());
         let studio = Studio::default();
         let want = want(Recipe::Plain(Part { path: path.clone(), of: None }));
-        let first = studio.make(&want, &Graphics::default()).unwrap();
-        assert!(Arc::ptr_eq(&first, &studio.make(&want, &Graphics::default()).unwrap()));
+        let first = studio.make(&want, Graphics::default()).unwrap();
+        assert!(Arc::ptr_eq(&first, &studio.make(&want, Graphics::default()).unwrap()));
         RgbImage::from_pixel(5, 7, Rgb([1, 2, 3])).save(&path).unwrap();
-        assert_eq!(studio.make(&want, &Graphics::default()).unwrap().source, (5, 7));
+        assert_eq!(studio.make(&want, Graphics::default()).unwrap().source, (5, 7));
     }
 
     #[test]
@@ -316,7 +316,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("step-00000001/00.png");
         let studio = Studio::default();
-        let problem = |part: Part| studio.make(&want(Recipe::Plain(part)), &Graphics::default()).unwrap_err();
+        let problem = |part: Part| studio.make(&want(Recipe::Plain(part)), Graphics::default()).unwrap_err();
         let gone = problem(part(&path, 0));
         assert!(gone.contains("step-00000001/00.png cannot be read"), "{gone}");
         std::fs::create_dir(path.parent().unwrap()).unwrap();
@@ -338,7 +338,7 @@ mod tests {
         let path = sample(folder.path());
         let recipe = |at| Recipe::Wipe { left: part(&path, 0), right: part(&path, 2), at, seam: [9; 3] };
         let studio = Studio::default();
-        let row_at = |at| row(&studio.make(&want(recipe(at)), &Graphics::default()).unwrap());
+        let row_at = |at| row(&studio.make(&want(recipe(at)), Graphics::default()).unwrap());
         let (red, blue, seam) = ([255, 0, 0], [0, 0, 255], [9; 3]);
         assert_eq!(row_at(500), [red, red, red, red, seam, blue, blue, blue]);
         assert_eq!(row_at(0)[1..], [blue; 7]);
@@ -353,7 +353,7 @@ mod tests {
         RgbImage::from_pixel(48, 16, Rgb([255, 0, 0])).save(&other).unwrap();
         let recipe =
             Recipe::Difference { of: part(&path, 0), against: part(&other, 1), top: 250, ramp: ThemeName::Dark };
-        let made = Studio::default().make(&want(recipe), &Graphics::default()).unwrap();
+        let made = Studio::default().make(&want(recipe), Graphics::default()).unwrap();
         assert_eq!((made.source, made.resized), ((8, 8), Some((16, 16))));
         assert_eq!(made.measure.unwrap().mean, 0.0);
     }

@@ -112,7 +112,7 @@ mod tests {
     fn picture(protocol: Protocol, shade: u8) -> Arc<Picture> {
         let graphics = Graphics { protocol, cell: Some((4, 8)), tmux: false };
         let render = |width, height| Ok(RgbImage::from_pixel(width, height, Rgb([shade; 3])));
-        Arc::new(Picture::new((4, 4), Size::new(8, 4), &graphics, render).unwrap())
+        Arc::new(Picture::new((4, 4), Size::new(8, 4), graphics, render).unwrap())
     }
 
     /// A terminal's side: what is shown, and what was written to show it.

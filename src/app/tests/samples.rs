@@ -38,7 +38,9 @@ fn write(folder: &Folder, step: i64) {
 /// A session with samples at these steps.
 fn session(root: &Path, fixture: &Fixture<'_>, steps: &[i64]) -> Folder {
     let folder = fixture.make(root);
-    steps.iter().for_each(|step| write(&folder, *step));
+    for step in steps {
+        write(&folder, *step);
+    }
     folder
 }
 

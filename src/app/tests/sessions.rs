@@ -368,14 +368,14 @@ fn a_start_is_refused_until_the_values_are_right_and_keeps_them_when_it_fails() 
     driver.key("enter");
     assert!(driver.shows("out of range; expected a whole number from 1 to 1000000"), "{}", driver.text());
     driver.keys(&["ctrl-u"]);
-    driver.typed("5");
+    driver.typed("48");
     driver.keys(&["enter", "esc", "s"]);
     // This test program is no trainer: it says so, and the form is still there.
     let text = driver.text();
     assert!(text.contains("configs/quickstart.toml did not start") && text.contains("exit status"), "{text}");
     driver.key("esc");
     let text = driver.text();
-    assert!(text.lines().any(|line| line.contains("◆ train.epochs") && line.contains(" 5 ")), "{text}");
+    assert!(text.lines().any(|line| line.contains("◆ train.epochs") && line.contains(" 48 ")), "{text}");
     let left = std::fs::read_dir(root.path().join("sessions")).unwrap().count();
     assert_eq!(left, 0, "nothing stays of a start that failed");
 }

@@ -52,7 +52,7 @@ impl Picture {
     pub fn new(
         source: (u32, u32),
         room: Size,
-        graphics: &Graphics,
+        graphics: Graphics,
         render: impl Fn(u32, u32) -> Result<RgbImage, String>,
     ) -> Result<Self, String> {
         let size = fit(source, room, graphics.ratio());
@@ -150,6 +150,7 @@ fn ink(share: f32) -> char {
 #[cfg(test)]
 mod tests {
     use image::Rgb;
+    use ratatui::buffer::Cell;
     use ratatui::style::Color;
 
     use super::*;
@@ -167,7 +168,7 @@ mod tests {
     }
 
     fn picture(room: Size) -> Picture {
-        Picture::new((4, 4), room, &Graphics::default(), |width, height| Ok(flag(width, height))).unwrap()
+        Picture::new((4, 4), room, Graphics::default(), |width, height| Ok(flag(width, height))).unwrap()
     }
 
     #[test]
@@ -194,11 +195,7 @@ mod tests {
             let mut buffer = Buffer::empty(area);
             picture(Size::new(4, 2)).draw(area, look, &mut buffer);
             assert!(buffer.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
-            buffer
-                .content()
-                .chunks(4)
-                .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect())
-                .collect::<Vec<String>>()
+            buffer.content().chunks(4).map(|row| row.iter().map(Cell::symbol).collect()).collect::<Vec<String>>()
         };
         assert_eq!(text(Look::Bright), ["  @@", "  @+"]);
         assert_eq!(text(Look::Dark), ["@@  ", "@@ ="], "ink is dark on paper");
@@ -246,7 +243,7 @@ mod tests {
             asked.borrow_mut().push((width, height));
             Ok(flag(width, height))
         };
-        let picture = Picture::new((64, 64), Size::new(30, 10), &graphics, render).unwrap();
+        let picture = Picture::new((64, 64), Size::new(30, 10), graphics, render).unwrap();
         assert_eq!(picture.size(), Size::new(21, 10));
         assert_eq!(*asked.borrow(), [(21, 20), (21 * 7, 10 * 15)]);
         assert!(picture.sharp().is_some() && picture.bytes() > 21 * 20 * 3);

@@ -1,5 +1,7 @@
 //! Drawing pairs.
 
+use std::fmt::Write as _;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -99,10 +101,10 @@ fn summary(dataset: &Dataset, pairs: &Pairs, shared: &Shared, area: Rect, buffer
     }
     if !dataset.filter.is_empty() {
         let gap = if right.is_empty() { "" } else { dot };
-        right.push_str(&format!("{gap}filter {}", text::fit(&dataset.filter, 24, shared.glyphs.ellipsis)));
+        write!(right, "{gap}filter {}", text::fit(&dataset.filter, 24, shared.glyphs.ellipsis)).ok();
     }
     if !right.is_empty() {
-        right.push_str(&format!("{dot}{} shown", count(dataset.shown.len())));
+        write!(right, "{dot}{} shown", count(dataset.shown.len())).ok();
     }
     let end = text::put_right(buffer, area.x, area.y, area.right().saturating_sub(1), &right, theme.accent);
     let left_out = pairs.rows.iter().filter(|row| row.left_out.is_some()).count();

@@ -72,7 +72,7 @@ pub fn draw(run: &Run, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &
         text::put(buffer, area.x + 2, area.y + area.height / 2, area.right(), words, theme.dim);
         return;
     };
-    charts(run, answer, shared, layout.charts, buffer, hits);
+    charts(run, answer, shared, (grid(run, area), layout.charts), buffer, hits);
     if !layout.readout.is_empty() {
         readout(run, answer, shared, layout.readout, buffer);
     }
@@ -82,17 +82,22 @@ pub fn draw(run: &Run, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &
     footnote(run, answer, shared, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
 }
 
-fn charts(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+fn charts(
+    run: &Run,
+    answer: &CurvesAnswer,
+    shared: &Shared,
+    (grid, area): (Grid, Rect),
+    buffer: &mut Buffer,
+    hits: &mut Hits,
+) {
     let theme = &shared.theme;
     let palette = theme.chart(shared.glyphs.ascii);
-    let grid = grid(run, Rect { height: area.height, ..area });
     let shown = run.shown();
     if shown.is_empty() {
         let words = if run.filter.is_empty() { "nothing is recorded yet" } else { "no series is called that" };
         text::put(buffer, area.x + 2, area.y + area.height / 2, area.right(), words, theme.dim);
         return;
     }
-    let grid = Grid { cell: (area.width / grid.columns as u16, area.height / grid.rows as u16), ..grid };
     for (index, series) in shown.iter().enumerate() {
         let place = grid.place(area, index);
         hits.push(place, Target::Pane(index));

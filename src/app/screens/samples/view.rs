@@ -1,5 +1,7 @@
 //! Drawing samples.
 
+use std::fmt::Write as _;
+
 use image::{Rgb, RgbImage};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -78,6 +80,7 @@ fn head(samples: &Samples, index: usize, shared: &Shared, area: Rect, buffer: &m
     let (name, note) = match (samples.settings.view, index) {
         (View::Triple, 0) => ("input", String::new()),
         (View::Triple, 1) => ("target", String::new()),
+        (View::Triple, _) => ("prediction", String::new()),
         (View::Wipe, _) => {
             if samples.other().is_none() {
                 return line(&[("prediction", theme.title), (&missing(samples), theme.warn)], shared, area, buffer);
@@ -86,8 +89,7 @@ fn head(samples: &Samples, index: usize, shared: &Shared, area: Rect, buffer: &m
             let left = Rect { width: right.saturating_sub(area.x + 1), ..area };
             return line(&[(&against, theme.title)], shared, left, buffer);
         }
-        (View::Difference, 0) if samples.other().is_none() => ("prediction", missing(samples)),
-        (View::Triple, _) | (View::Difference, 0) => ("prediction", String::new()),
+        (View::Difference, 0) => ("prediction", missing(samples)),
         (View::Difference, _) => {
             let made = samples.gallery.made(index);
             let measure = made.and_then(|made| made.measure);
@@ -98,7 +100,7 @@ fn head(samples: &Samples, index: usize, shared: &Shared, area: Rect, buffer: &m
                 note = format!("{dot}mean {:.4}{dot}most {:.2}{dot}{note}", measure.mean, measure.most);
             }
             if let Some((width, height)) = resized {
-                note.push_str(&format!(", resized from {width}x{height}"));
+                write!(note, ", resized from {width}x{height}").ok();
             }
             return line(&[("difference", theme.title), (&note, theme.dim)], shared, area, buffer);
         }
@@ -131,9 +133,10 @@ fn against(samples: &Samples, shared: &Shared) -> String {
     }
 }
 
-/// Why there is nothing to compare with.
+/// Why there is nothing to compare with, if there is nothing.
 fn missing(samples: &Samples) -> String {
     match &samples.against {
+        _ if samples.other().is_some() => String::new(),
         Against::Target => String::new(),
         Against::Mark => "  A has no such sample".to_owned(),
         Against::Session(id) => format!("  {} has no such sample", name_of(id)),
@@ -150,10 +153,10 @@ fn foot(samples: &Samples, own: &Found, shared: &Shared, area: Rect, buffer: &mu
     let left = format!(" step {}", count(step));
     let mut right = format!(" {}", samples.settings.view.word());
     if samples.seen.zoom > 1 {
-        right.push_str(&format!("{dot}{}x", samples.seen.zoom));
+        write!(right, "{dot}{}x", samples.seen.zoom).ok();
     }
     if samples.follow {
-        right.push_str(&format!("{dot}following"));
+        write!(right, "{dot}following").ok();
     }
     right.push(' ');
     if row(0).height > 0 {
