@@ -40,13 +40,6 @@ fn row(driver: &mut Driver, series: &str) -> String {
 }
 
 #[test]
-#[ignore = "local"]
-fn make_demo() {
-    let root = std::path::PathBuf::from(std::env::var("DC_DEMO").unwrap());
-    make(&root);
-}
-
-#[test]
 fn two_sessions_at_80x24() {
     let (_root, mut driver) = compared(80, 24, &[HAYAO, OTHER]);
     insta::assert_snapshot!(driver.text());
