@@ -120,6 +120,7 @@ fn seeds_of_one_recipe_become_a_mean_with_its_spread() {
     let expected = 0.06 + 0.1 * (-300.0_f64 / 120.0).exp() + 0.002;
     let line = row(&mut driver, "val/l1");
     assert!(line.contains(&crate::report::number::value(expected)), "{expected} in {line}");
+    assert!(driver.shows("dim: of another step"), "step 300 of the group against 400: {text}");
     driver.key("S");
     assert!(driver.shows("band 1 sd"), "{}", driver.text());
     // Clock times have no mean.

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use crate::app::data::{CurvesAnswer, Plot};
 use crate::app::hits::{Hits, Target};
@@ -58,11 +59,10 @@ impl Columns {
 /// Draw it.
 pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let theme = &shared.theme;
-    heading(compare, shared, area, buffer);
-    let Some(answer) = &compare.answer else { return };
-    if area.height < 2 {
+    let Some(answer) = compare.answer.as_ref().filter(|_| area.height > 1) else {
+        heading(compare, false, shared, area, buffer);
         return;
-    }
+    };
     let columns = Columns::of(compare, area.width.saturating_sub(2));
     for (column, &place) in columns.entries.iter().enumerate() {
         let entry = &compare.entries[place];
@@ -71,11 +71,12 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
         let style = theme.series[entry.colour % theme.series.len()];
         let style =
-            if place == compare.chosen() && compare.entries.len() > 1 { style.patch(theme.title) } else { style };
+            if place == compare.chosen() && compare.entries.len() > 1 { style.add_modifier(Modifier::BOLD) } else { style };
         let begin = text::put_right(buffer, area.x, area.y + 1, right.min(area.right()), &label, style);
         hits.push(Rect { x: begin, y: area.y + 1, width: right - begin, height: 1 }, Target::Column(place));
     }
     let rows = compare.listed();
+    let mut apart = false;
     for (line, series) in rows.iter().enumerate() {
         let y = area.y + 2 + line as u16;
         let place = Rect { y, height: 1, ..area };
@@ -88,11 +89,13 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         }
         text::put(buffer, area.x + 1, y, area.right(), &padded(&series.name, columns.name, shared), theme.text);
         if let Some(plot) = answer.plots.iter().find(|plot| plot.series == series.name) {
-            row(compare, answer, plot, shared, area, y, &columns, buffer);
+            apart |= row(compare, answer, plot, shared, area, y, &columns, buffer);
         }
     }
+    heading(compare, apart, shared, area, buffer);
 }
 
+/// Draw a row; whether newest values in it are of other steps than the baseline's.
 #[expect(clippy::too_many_arguments, reason = "one row of a table in a buffer")]
 fn row(
     compare: &Compare,
@@ -103,7 +106,7 @@ fn row(
     y: u16,
     columns: &Columns,
     buffer: &mut Buffer,
-) {
+) -> bool {
     let theme = &shared.theme;
     let better = Better::of(&plot.series);
     let (_, scale) = plots::unit(&plot.series);
@@ -115,13 +118,14 @@ fn row(
         .collect();
     let best = best_of(&all, better);
     let base = all.get(compare.base()).copied().flatten();
+    let mut apart = false;
     for (column, &place) in columns.entries.iter().enumerate() {
         let right = columns.value_right(area, column).min(area.right());
         let Some(reading) = all[place] else {
             text::put_right(buffer, area.x, y, right, shared.glyphs.none, theme.dim);
             continue;
         };
-        let style = if best == Some(reading.value) { theme.good.patch(theme.title) } else { theme.text };
+        let style = if best == Some(reading.value) { theme.text.add_modifier(Modifier::BOLD) } else { theme.text };
         let style = if reading.value.is_finite() { style } else { theme.bad };
         text::put_right(buffer, area.x, y, right, &number::value(reading.value), style);
         if place == compare.base() {
@@ -129,7 +133,12 @@ fn row(
         }
         let Some(base) = base else { continue };
         let Some(words) = difference(reading.value, base.value) else { continue };
-        let style = if better.prefers(reading.value, base.value) {
+        // Values of different steps show no progress of one over the other.
+        let is_apart = compare.settings.which == Which::Final && reading.step != base.step;
+        apart |= is_apart;
+        let style = if is_apart {
+            theme.dim
+        } else if better.prefers(reading.value, base.value) {
             theme.good
         } else if better.prefers(base.value, reading.value) {
             theme.warn
@@ -139,6 +148,7 @@ fn row(
         let right = (right + 1 + DIFFERENCE as u16).min(area.right());
         text::put_right(buffer, area.x, y, right, &words, style);
     }
+    apart
 }
 
 /// The best finite value where there are at least two that are not the same.
@@ -164,7 +174,7 @@ fn difference(value: f64, base: f64) -> Option<String> {
     })
 }
 
-fn heading(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let theme = &shared.theme;
     text::rule(buffer, area, shared.glyphs.rule, theme.rule);
     let style = if compare.part == Part::Table { theme.accent } else { theme.title };
@@ -182,6 +192,7 @@ fn heading(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer) 
     }
     if compare.entries.len() > 1 {
         words.push_str("and difference to the baseline ");
+        words.push_str(if apart { "(dim: of another step) " } else { "" });
     }
     let x = text::put(buffer, x, area.y, area.right(), &words, theme.dim);
     let (len, rows) = (compare.series.len(), rows_in(area));

@@ -60,7 +60,9 @@ pub fn layout(system: &System, area: Rect) -> Layout {
     };
     let height = left - processes;
     let charts = at(area.y + gpus + host, height);
-    let columns = usize::from((area.width / CHART.0).clamp(1, BESIDE)).min(panels.max(1));
+    // As many beside each other as fit, evenly over the rows that this takes.
+    let most = usize::from((area.width / CHART.0).clamp(1, BESIDE));
+    let columns = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
     let rows = usize::from((height / CHART.1).max(1)).min(panels.div_ceil(columns).max(1));
     let grid = if height < 3 {
         Grid { columns, rows: 0, cell: (0, 0) }
