@@ -3,10 +3,11 @@
 
 mod alerts;
 mod config;
-mod dash;
 mod control;
+mod dash;
 mod dataset;
 mod doctor;
+mod edit;
 mod export;
 mod ls;
 mod sessions;
@@ -19,7 +20,7 @@ mod train;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::session::control::Request;
 
@@ -59,6 +60,11 @@ enum Command {
     Sample(control::Args),
     /// Change a setting of a running session.
     Set(control::SetArgs),
+    Tag(edit::TagArgs),
+    Note(edit::NoteArgs),
+    Rename(edit::RenameArgs),
+    Archive(edit::ArchiveArgs),
+    Delete(edit::DeleteArgs),
     #[cfg(feature = "train")]
     Stylize(stylize::Args),
 }
@@ -67,6 +73,11 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
+
+/// The whole command line as clap knows it: names, flags, help.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Parse the process's arguments and run; errors are printed here and nowhere else.
 pub fn main() -> ExitCode {
@@ -99,6 +110,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Checkpoint(args) => control::run(&args, &Request::Checkpoint),
         Command::Sample(args) => control::run(&args, &Request::Sample),
         Command::Set(args) => control::run_set(args),
+        Command::Tag(args) => edit::run_tag(args),
+        Command::Note(args) => edit::run_note(&args),
+        Command::Rename(args) => edit::run_rename(args),
+        Command::Archive(args) => edit::run_archive(&args),
+        Command::Delete(args) => edit::run_delete(&args),
         #[cfg(feature = "train")]
         Command::Stylize(args) => stylize::run(&args),
     }

@@ -4,11 +4,14 @@
 //! reads ([`list`], [`Manifest::load`], `events.jsonl`, the series store) or asks ([`control::Client`]). That a run
 //! crashed is never written by anyone: it is what one sees when the manifest says it is alive and nobody holds the lock.
 
+pub mod checkpoints;
 pub mod control;
 pub mod detach;
 pub mod diff;
+pub mod edit;
 mod error;
 pub mod events;
+pub mod filter;
 mod find;
 mod folder;
 mod git;
@@ -17,6 +20,7 @@ mod lock;
 mod manifest;
 mod recorder;
 mod summary;
+mod trend;
 mod watch;
 mod writer;
 
@@ -29,6 +33,7 @@ pub use lock::{Holder, Lock, host_name, is_shared};
 pub use manifest::{Manifest, Progress, State};
 pub use recorder::SessionRecorder;
 pub use summary::Summary;
+pub use trend::{KEY_LOSSES, Trend};
 pub use watch::{OnAlert, Replayed, replay};
 pub use writer::{New, Session, create, create_in, reopen, reopen_in};
 

@@ -76,6 +76,8 @@ pub enum Lane {
     Pictures,
     /// What the open session's folder says: events, log, manifest.
     Folder,
+    /// What the folder of the session that is selected in the list says.
+    Session,
     /// Which sample pictures there are.
     Samples,
     /// The machine.

@@ -15,13 +15,17 @@ use crate::app::text;
 
 mod confirm;
 mod help;
+mod launch;
 mod palette;
 mod prompt;
+mod report;
 
 pub use confirm::Confirm;
 pub use help::Help;
+pub use launch::{Kind, Launch, Sources, open_launch, read_sources};
 pub use palette::Palette;
 pub use prompt::Prompt;
+pub use report::Report;
 
 /// A layer.
 pub enum Layer {
@@ -33,6 +37,10 @@ pub enum Layer {
     Palette(Palette),
     /// What the keys do.
     Help(Help),
+    /// A session to start.
+    Launch(Box<Launch>),
+    /// A text to read.
+    Report(Report),
 }
 
 /// What comes of a key in a layer.
@@ -84,6 +92,8 @@ impl Layer {
             Self::Confirm(confirm) => confirm.key(key),
             Self::Palette(palette) => palette.key(key),
             Self::Help(help) => help.key(key),
+            Self::Launch(launch) => launch.key(key, cx),
+            Self::Report(report) => report.key(key),
         }
     }
 
@@ -92,7 +102,8 @@ impl Layer {
         match self {
             Self::Prompt(prompt) => prompt.paste(text, cx),
             Self::Palette(palette) => palette.paste(text),
-            Self::Confirm(_) | Self::Help(_) => {}
+            Self::Launch(launch) => launch.paste(text),
+            Self::Confirm(_) | Self::Help(_) | Self::Report(_) => {}
         }
     }
 
@@ -102,13 +113,17 @@ impl Layer {
         match self {
             Self::Palette(palette) => palette.mouse(mouse, target),
             Self::Help(help) => help.mouse(mouse),
+            Self::Launch(launch) => launch.mouse(mouse, target),
+            Self::Report(report) => report.mouse(mouse),
             Self::Prompt(_) | Self::Confirm(_) => Outcome::Stay,
         }
     }
 
     /// Config files have changed on the disk.
     pub fn configs_changed(&mut self, paths: &[PathBuf], cx: &mut Cx<'_>) {
-        let _ = (paths, cx);
+        if let (Self::Launch(launch), false) = (self, paths.is_empty()) {
+            read_sources(launch.kind().clone(), cx);
+        }
     }
 
     /// Draw over the screen in `area`.
@@ -118,6 +133,8 @@ impl Layer {
             Self::Confirm(confirm) => confirm.draw(shared, area, buffer),
             Self::Palette(palette) => palette.draw(shared, area, buffer, hits),
             Self::Help(help) => help.draw(shared, area, buffer),
+            Self::Launch(launch) => launch.draw(shared, area, buffer, hits),
+            Self::Report(report) => report.draw(shared, area, buffer),
         }
     }
 
@@ -127,7 +144,8 @@ impl Layer {
             Self::Prompt(_) => &[("⏎", "take"), ("esc", "leave as it was")],
             Self::Confirm(_) => &[("y", "yes"), ("esc", "no")],
             Self::Palette(_) => &[("⏎", "do it"), ("↑↓", "choose"), ("esc", "close")],
-            Self::Help(_) => &[("↑↓", "scroll"), ("esc", "close")],
+            Self::Help(_) | Self::Report(_) => &[("↑↓", "scroll"), ("esc", "close")],
+            Self::Launch(launch) => launch.hints(),
         }
     }
 }
@@ -136,12 +154,7 @@ impl Layer {
 pub fn panel(shared: &Shared, area: Rect, width: u16, height: u16, title: &str, buffer: &mut Buffer) -> Rect {
     let width = width.min(area.width.saturating_sub(2)).max(area.width.min(10));
     let height = height.min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 3,
-        width,
-        height,
-    };
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     Clear.render(place, buffer);
     buffer.set_style(place, shared.theme.layer);
     for y in [place.top(), place.bottom().saturating_sub(1)] {

@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::data::Holder;
-use super::effect::Bell;
+use super::effect::{Bell, Lane};
 use super::event::Event;
 use super::*;
 use crate::session;
@@ -20,6 +20,7 @@ pub mod fixture;
 mod fuzz;
 mod run;
 mod samples;
+mod sessions;
 
 /// What the fixtures' sessions are looked at from: an hour after the newest began.
 pub const NOW: &str = "2026-03-04T13:00:00Z";
@@ -29,6 +30,8 @@ pub struct Driver {
     pub app: App,
     pub commands: Vec<(String, Request)>,
     pub bells: Vec<Bell>,
+    /// Nothing that changes the world is done: no file is edited, no process is started.
+    pub inert: bool,
     holder: Holder,
     root: std::path::PathBuf,
     size: (u16, u16),
@@ -42,10 +45,18 @@ impl Driver {
 
     /// The same with other options.
     pub fn with(options: &Options, width: u16, height: u16) -> Self {
-        let (app, effects) = App::new(options, Clock::fixed(NOW.parse().unwrap()));
+        let (mut app, effects) = App::new(options, Clock::fixed(NOW.parse().unwrap()));
+        app.shared.zone = jiff::tz::TimeZone::UTC;
         let root = options.root.clone();
-        let mut driver =
-            Self { app, commands: Vec::new(), bells: Vec::new(), holder: Holder::default(), root, size: (width, height) };
+        let mut driver = Self {
+            app,
+            commands: Vec::new(),
+            bells: Vec::new(),
+            inert: false,
+            holder: Holder::default(),
+            root,
+            size: (width, height),
+        };
         driver.carry_out(effects);
         driver.resize(width, height);
         driver
@@ -61,7 +72,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 Effect::List => {
-                    let event = match crate::session::list(&self.root) {
+                    let event = match session::list(&self.root) {
                         Ok(listings) => Event::Listings(listings),
                         Err(error) => Event::Unlisted(error.to_string()),
                     };
@@ -72,6 +83,7 @@ impl Driver {
                     let answer = self.holder.answer(&request);
                     self.event(Event::Curves(Box::new(answer)));
                 }
+                Effect::Work(Lane::Each, _) if self.inert => {}
                 Effect::Work(_, work) => {
                     let reply = work();
                     self.event(Event::Reply(reply));

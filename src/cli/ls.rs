@@ -3,22 +3,22 @@
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
+use super::Usage;
 use super::sessions::{self, Root, Tone, paint};
-use crate::session::{self, Listing, State};
-
-mod filter;
-
-use filter::Filter;
+use crate::session::filter::Filter;
+use crate::session::{self, KEY_LOSSES, Listing, State};
 
 /// List sessions, newest first: how each stands, how far it is, its newest losses and metrics.
 ///
 /// A filter is words that must all fit: `state:running`, `track:pix2pixhd`, `tag:paper`, `name:hayao`, a comparison with
-/// the newest value of a series (`val/l1<0.1`, or its last part, `l1<0.1`), or any part of the id or of a tag.
+/// the newest value of a series (`val/l1<0.1`, or its last part, `l1<0.1`) or with the best one (`best/l1<0.1`), or any part
+/// of id, name, tags or notes. `!` in front turns a word round. Archived sessions are left out but for `archived:yes` (only
+/// those) and `archived:all`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   atelier ls
   atelier ls state:crashed
-  atelier ls tag:paper 'l1<0.1' --json")]
+  atelier ls tag:paper '!state:failed' 'l1<0.1' --json")]
 pub struct Args {
     /// Show only what fits all of these.
     #[arg(value_name = "FILTER")]
@@ -32,10 +32,11 @@ pub struct Args {
 
 /// List.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let filters = args.filter.iter().map(|word| Filter::parse(word)).collect::<Result<Vec<_>, _>>()?;
+    let filter = Filter::of_words(args.filter.iter().map(String::as_str)).map_err(|error| Usage(error.to_string()))?;
+    let now = Timestamp::now();
     let mut listings = session::list(&args.root.dir)?;
     let all = listings.len();
-    listings.retain(|listing| filters.iter().all(|filter| filter.fits(listing)));
+    listings.retain(|listing| filter.fits(listing, now));
     if args.json {
         let mut text = serde_json::to_string_pretty(&listings)?;
         text.push('\n');
@@ -46,12 +47,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let text = if all == 0 {
             format!("no sessions in {root}; `atelier train CONFIG` makes one\n")
         } else {
-            format!("none of {all} sessions in {root} fits\n")
+            let archived =
+                if filter.is_empty() { ": all are archived, `atelier ls archived:yes` shows them" } else { "" };
+            format!("none of {all} sessions in {root} fits{archived}\n")
         };
         return Ok(super::print(&text)?);
     }
     listings.reverse();
-    Ok(super::print(&table(&listings, Timestamp::now(), sessions::columns(), sessions::colours()))?)
+    Ok(super::print(&table(&listings, now, sessions::columns(), sessions::colours()))?)
 }
 
 /// A column: its title, whether its values align right, and how soon it goes when the terminal is narrow (0: never).
@@ -173,7 +176,7 @@ fn cells(listing: &Listing, now: Timestamp) -> [String; COLUMNS.len()] {
         listing.track.clone().unwrap_or_default(),
         of(listing.epoch.map(sessions::epochs), listing.total_epochs.map(sessions::epochs)),
         of(listing.step.map(sessions::whole), listing.total_steps.map(sessions::whole)),
-        newest(&LOSS).unwrap_or_default(),
+        newest(&KEY_LOSSES).unwrap_or_default(),
         newest(&validation).unwrap_or_default(),
         listing.images_per_sec.map(sessions::number).unwrap_or_default(),
         listing.age_secs(now).map(sessions::age).unwrap_or_default(),
@@ -181,8 +184,6 @@ fn cells(listing: &Listing, now: Timestamp) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// The series that stands for the loss: the first that a session has.
-const LOSS: [&str; 4] = ["loss/g", "loss/total", "loss/l1", "loss"];
 /// The series that stands for validation, after the one that checkpoints are chosen by.
 const VALIDATION: [&str; 4] = ["val/lpips", "val/l1", "val/ssim", "val/psnr"];
 

@@ -10,20 +10,23 @@ use crossbeam_channel::Sender;
 
 use crate::alerts::{self, Alert};
 use crate::cli::Usage;
-use crate::config::{self, AlertAction, Loaded, Paths};
+use crate::config::{self, AlertAction, ConfigErrors, Loaded, Paths};
 use crate::native::torch::{libtorch_version, load_cuda};
 use crate::record::{At, Event, Recorder};
-use crate::session::control::Request;
+use crate::session::control::{Request, Response};
 use crate::session::detach::Launched;
 use crate::session::{self, Folder, New, Session, SessionError, SessionRecorder, State};
 use crate::telemetry::{self, Reading};
-use crate::train::control::{self, Order};
+use crate::train::control::Order;
 use crate::train::engine::{Engine, Outcome, Surroundings};
 use crate::train::interrupt::Interrupt;
+use crate::train::{checkpoint, control};
 
+mod branch;
 mod prepare;
 mod progress;
 
+use branch::Origin;
 use prepare::Prepared;
 use progress::Progress;
 
@@ -36,10 +39,11 @@ use progress::Progress;
   atelier train configs/quickstart.toml
   atelier train configs/pix2pixhd.toml --set data.root=data/mine --set train.epochs=50 --detach
   atelier train --resume last
-  atelier train --resume 260102-101500-mine --set train.epochs=200")]
+  atelier train --resume 260102-101500-mine --set train.epochs=200
+  atelier train --branch last@1200 --set optimizer.lr=1e-4 --set name=slower")]
 pub struct Args {
     /// The experiment's config.
-    #[arg(required_unless_present = "resume")]
+    #[arg(required_unless_present_any = ["resume", "branch"])]
     config: Option<PathBuf>,
     /// Override a key of the config, checked as the file is: `--set train.epochs=5`. May be given again.
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -47,6 +51,10 @@ pub struct Args {
     /// Go on with a session that was stopped, failed or crashed: its id, a part of it, or `last`.
     #[arg(long, value_name = "ID", conflicts_with = "config")]
     resume: Option<String>,
+    /// Begin a new session from a checkpoint of another: its id as above, and the step (the newest checkpoint without).
+    /// Config and data are the other's, with `--set` over them.
+    #[arg(long, value_name = "ID[@STEP]", conflicts_with_all = ["config", "resume"])]
+    branch: Option<String>,
     /// Train in the background: the run survives the end of this terminal.
     #[arg(long)]
     detach: bool,
@@ -71,8 +79,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         None => child.clone(),
     };
     let root = args.root.canonicalize().unwrap_or_else(|_| args.root.clone());
-    let folder = folder.map(|folder| folder.path().canonicalize().map_or(folder, Folder::new));
-    let loaded = effective_config(args, folder.as_ref())?;
+    let whole = |folder: Folder| folder.path().canonicalize().map_or(folder, Folder::new);
+    let folder = folder.map(whole);
+    // Found before the process goes into another directory.
+    let origin = args.branch.as_deref().map(|query| Origin::find(&args.root, query)).transpose()?;
+    let config_of = origin.as_ref().map(|origin| &origin.parent).or(folder.as_ref());
+    let loaded = effective_config(args, config_of)?;
     if args.detach && child.is_none() {
         // Mistakes in the config were told here, where someone reads them.
         let folder = match folder {
@@ -90,18 +102,55 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 session.finish(State::Failed, Some(&format!("{error:#}")))?;
                 Err(error)
             })?;
-            carry_out(&session, &loaded, prepared, interrupt, true)
+            carry_out(&session, &loaded, prepared, interrupt, Begin::Resume { lr: asked_rate(args, &loaded) })
         }
         (folder, _) => {
             // What cannot even begin leaves no session behind.
             let prepared = prepare::prepare(&loaded.experiment)?;
-            let session = match folder {
-                Some(folder) => session::create_in(folder, &description(&loaded))?,
-                None => session::create(&root, &description(&loaded))?,
+            let mut about = description(&loaded);
+            let session = match (&origin, folder) {
+                (Some(origin), folder) => {
+                    origin.check(prepared.extent)?;
+                    origin.describe(&mut about);
+                    let folder = folder.map_or_else(|| session::reserve(&root, about.name), Ok)?;
+                    origin.give_to(&folder)?;
+                    session::create_in(folder, &about)?
+                }
+                (None, Some(folder)) => session::create_in(folder, &about)?,
+                (None, None) => session::create(&root, &about)?,
             };
-            carry_out(&Arc::new(session), &loaded, prepared, interrupt, false)
+            let begin = match &origin {
+                Some(origin) => {
+                    session.recorder().event_here(origin.event());
+                    Begin::Resume { lr: asked_rate(args, &loaded) }
+                }
+                None => Begin::New,
+            };
+            carry_out(&Arc::new(session), &loaded, prepared, interrupt, begin)
         }
     }
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Begin {
+    /// At step 0.
+    New,
+    /// At the newest checkpoint in its folder, its own or one it was given.
+    Resume {
+        /// A base learning rate to go on with instead of the checkpoint's.
+        lr: Option<f64>,
+    },
+}
+
+/// The base learning rate, where it is among the overrides: a checkpoint has one of its own, which a command may have
+/// set, and that holds until someone asks for another.
+fn asked_rate(args: &Args, loaded: &Loaded) -> Option<f64> {
+    let names_it = |set: &String| {
+        let key: String = set.split('=').next().unwrap_or_default().split_whitespace().collect();
+        key == "optimizer.lr" || key == "optimizer"
+    };
+    args.set.iter().any(names_it).then_some(loaded.experiment.optimizer.lr)
 }
 
 /// The config to run: a file's, or that of the session to resume, with the overrides laid over it.
@@ -115,11 +164,23 @@ fn effective_config(args: &Args, folder: Option<&Folder>) -> anyhow::Result<Load
             if let Some(directory) = manifest.directory.as_ref().map(Path::new).filter(|path| path.is_dir()) {
                 std::env::set_current_dir(directory).with_context(|| format!("go to {}", directory.display()))?;
             }
-            config::parse_with(&manifest.config(), &folder.manifest().display().to_string(), &args.set, Paths::Checked)
+            resumed_config(folder, &manifest.config(), &args.set)
         }
         (None, None) => return Err(Usage("name a config, or a session with --resume".to_owned()).into()),
     };
     loaded.map_err(|errors| Usage::from(errors).into())
+}
+
+/// A session's own config. With a checkpoint to go on from, the weights it once started from are not read again, and may
+/// be gone.
+fn resumed_config(folder: &Folder, text: &str, overrides: &[String]) -> Result<Loaded, ConfigErrors> {
+    let goes_on = checkpoint::list(&folder.checkpoints()).is_ok_and(|entries| !entries.is_empty());
+    let paths = if goes_on { Paths::Resumed } else { Paths::Checked };
+    let mut loaded = config::parse_with(text, &folder.manifest().display().to_string(), overrides, paths)?;
+    if goes_on {
+        loaded.experiment.pix2pixhd.generator.pretrained = None;
+    }
+    Ok(loaded)
 }
 
 /// A session that cannot be found is a mistake of the call; everything else is not.
@@ -149,6 +210,7 @@ fn description(loaded: &Loaded) -> New<'_> {
         command: std::env::args().collect(),
         seed: Some(experiment.seed),
         parent: None,
+        parent_step: None,
         inventory: serde_json::to_value(telemetry::inventory()).unwrap_or_default(),
         versions: BTreeMap::from([("libtorch".to_owned(), libtorch_version().to_owned())]),
     }
@@ -160,9 +222,9 @@ fn carry_out(
     loaded: &Loaded,
     prepared: Prepared,
     interrupt: Interrupt,
-    resumed: bool,
+    begin: Begin,
 ) -> anyhow::Result<()> {
-    let outcome = train(session, loaded, prepared, interrupt, resumed);
+    let outcome = train(session, loaded, prepared, interrupt, begin);
     let (state, reason) = match &outcome {
         Ok(Outcome::Finished) => (State::Finished, None),
         Ok(Outcome::Stopped(reason)) => (State::Stopped, Some(reason.clone())),
@@ -187,10 +249,11 @@ fn train(
     loaded: &Loaded,
     prepared: Prepared,
     interrupt: Interrupt,
-    resumed: bool,
+    begin: Begin,
 ) -> anyhow::Result<Outcome> {
     let Prepared { device, extent, learner, train, validation, pairs } = prepared;
     session.set_totals(extent.steps(), extent.epochs as f64)?;
+    session.set_device(&prepare::name_of(device))?;
     for remark in loaded.remarks.iter().chain(&learner.track().remarks()) {
         session.remark(remark)?;
     }
@@ -210,7 +273,7 @@ fn train(
         progress: Arc::clone(&progress),
         position: Arc::clone(&position),
     });
-    let (orders, mailbox) = control::serve(session.control_listener()?)?;
+    let (orders, mailbox) = control::serve(session.control_listener()?, annotating(session))?;
     // Weakly: the recorder holds what it tells, which would otherwise hold the recorder.
     let tell = Arc::downgrade(&recorder);
     session.recorder().watch(
@@ -252,8 +315,11 @@ fn train(
         samples: session.folder().samples(),
     };
     let mut engine = Engine::new(loaded.experiment.clone(), learner, train, validation, extent, device, surroundings);
-    if resumed {
+    if let Begin::Resume { lr } = begin {
         engine.resume()?;
+        if let Some(lr) = lr {
+            engine.set_lr(lr);
+        }
         if engine.is_done() {
             progress.line(&format!(
                 "all {} epochs are done; `--set train.epochs={}` goes on",
@@ -265,6 +331,25 @@ fn train(
     let outcome = engine.run();
     progress.close();
     Ok(outcome?)
+}
+
+/// What the control thread does by itself: notes and the like, which no step has to wait for.
+fn annotating(session: &Arc<Session>) -> control::Aside {
+    let session = Arc::clone(session);
+    Arc::new(move |request| {
+        let Request::Annotate(edit) = request else { return None };
+        if let Err(problem) = edit.check() {
+            return Some(Response::error(problem));
+        }
+        let recorder = session.recorder();
+        Some(match session.update(|manifest| edit.apply(manifest)) {
+            Ok(()) => {
+                recorder.event_here(Event::new("annotated", edit.to_string()));
+                Response::ok(edit.to_string(), recorder.position())
+            }
+            Err(error) => Response::error(error.to_string()),
+        })
+    })
 }
 
 /// Everything goes to the session; what a person should see goes to the terminal too.

@@ -13,6 +13,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
 use crate::record::At;
 
 mod client;
@@ -47,6 +48,8 @@ pub enum Request {
         /// To what, as a person would write it.
         value: String,
     },
+    /// Change what a person wrote about it: name, tags, notes, whether it is put away. Answered at once.
+    Annotate(Edit),
     /// Say where it stands.
     Status,
 }
@@ -60,6 +63,7 @@ impl fmt::Display for Request {
             Self::Checkpoint => out.write_str("checkpoint"),
             Self::Sample => out.write_str("sample"),
             Self::Set { key, value } => write!(out, "set {key} {value}"),
+            Self::Annotate(edit) => write!(out, "annotate: {edit}"),
             Self::Status => out.write_str("status"),
         }
     }

@@ -68,6 +68,16 @@ pub enum SessionError {
         /// The ids that fit, newest first.
         matches: Vec<String>,
     },
+    /// There is no such checkpoint.
+    #[error("session {id} has no checkpoint{}{}", wanted.map_or_else(String::new, |step| format!(" of step {step}")), those(steps))]
+    NoCheckpoint {
+        /// The session's id.
+        id: String,
+        /// The step that was asked for; the newest when absent.
+        wanted: Option<i64>,
+        /// The steps there are.
+        steps: Vec<i64>,
+    },
     /// A name from which no folder can be made.
     #[error("the effective config cannot be kept in the manifest: {0}")]
     Config(String),
@@ -84,7 +94,7 @@ impl SessionError {
 
     /// Whether the caller asked for something that is not there, rather than something having failed.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Unknown { .. } | Self::Ambiguous { .. })
+        matches!(self, Self::Unknown { .. } | Self::Ambiguous { .. } | Self::NoCheckpoint { .. })
     }
 }
 
@@ -100,6 +110,14 @@ fn remedy(source: &io::Error) -> &'static str {
 
 fn suggest(near: &[String]) -> String {
     if near.is_empty() { "; `atelier ls` shows what is there".to_owned() } else { format!("; near it:{}", lines(near)) }
+}
+
+fn those(steps: &[i64]) -> String {
+    if steps.is_empty() {
+        return "; the first is written when one is due, or by `atelier checkpoint ID` while it runs".to_owned();
+    }
+    let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    format!("; there are those of steps {}", steps.join(", "))
 }
 
 fn lines(ids: &[String]) -> String {

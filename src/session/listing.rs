@@ -9,8 +9,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::lock::is_shared;
-use super::summary::write_float;
-use super::{Folder, Lock, Manifest, SessionError, State, Summary, find, host_name};
+use super::summary::{is_better, write_float};
+use super::trend::KEY_LOSSES;
+use super::{Folder, Lock, Manifest, SessionError, State, Summary, Trend, find, host_name};
+use crate::config::Metric;
 use crate::record::Frames;
 
 /// A manifest together with how the session really stands.
@@ -81,6 +83,12 @@ pub struct Listing {
     pub track: Option<String>,
     /// Free labels.
     pub tags: Vec<String>,
+    /// Free text.
+    pub notes: String,
+    /// Put away: lists leave it out unless they are asked for it.
+    pub archived: bool,
+    /// Where it trains: as the process found it, else as the config says.
+    pub device: Option<String>,
     /// Optimizer steps finished; absent before the first.
     pub step: Option<i64>,
     /// Optimizer steps in all.
@@ -93,6 +101,8 @@ pub struct Listing {
     pub images_per_sec: Option<f64>,
     /// Restarts.
     pub generation: u32,
+    /// When the session was made.
+    pub created: Option<Timestamp>,
     /// Start of the newest generation.
     pub started: Option<Timestamp>,
     /// Its end, if it ended in order.
@@ -105,10 +115,16 @@ pub struct Listing {
     pub pid: Option<u32>,
     /// The session that it branched from.
     pub parent: Option<String>,
+    /// At which step it branched off.
+    pub parent_step: Option<i64>,
     /// The series that checkpoints are chosen by.
     pub best_metric: Option<String>,
     /// The newest value of every series.
     pub latest: BTreeMap<String, Latest>,
+    /// The best value of every held-out metric.
+    pub best: BTreeMap<String, Latest>,
+    /// The course of the loss.
+    pub trend: Trend,
     /// What is wrong with the folder, if something is.
     pub problem: Option<String>,
 }
@@ -127,6 +143,23 @@ impl Listing {
         Some(now.duration_since(since?).as_secs_f64().max(0.0))
     }
 
+    /// The share of its steps that is done, 0 to 1.
+    pub fn progress(&self) -> Option<f64> {
+        let total = self.total_steps.filter(|total| *total > 0)?;
+        Some((self.step.unwrap_or(0) as f64 / total as f64).clamp(0.0, 1.0))
+    }
+
+    /// The newest value of the series that stands for the loss, with its name.
+    pub fn loss(&self) -> Option<(&'static str, Latest)> {
+        self.first_of(&KEY_LOSSES)
+    }
+
+    /// The metric that stands for quality: the one that checkpoints are chosen by, else the first that was measured.
+    pub fn metric(&self) -> Option<&str> {
+        let chosen = self.best_metric.as_deref().filter(|name| self.latest.contains_key(*name));
+        chosen.or_else(|| self.latest.keys().map(String::as_str).find(|name| Metric::of_series(name).is_some()))
+    }
+
     /// The newest value of the first of `names` that there is, with its name.
     pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<(&'a str, Latest)> {
         names.iter().find_map(|name| self.latest.get(*name).map(|latest| (*name, *latest)))
@@ -141,20 +174,27 @@ impl Listing {
             name: folder.id(),
             track: None,
             tags: Vec::new(),
+            notes: String::new(),
+            archived: false,
+            device: None,
             step: None,
             total_steps: None,
             epoch: None,
             total_epochs: None,
             images_per_sec: None,
             generation: 0,
+            created: None,
             started: None,
             ended: None,
             last_recorded: None,
             host: None,
             pid: None,
             parent: None,
+            parent_step: None,
             best_metric: None,
             latest: BTreeMap::new(),
+            best: BTreeMap::new(),
+            trend: Trend::default(),
             problem: None,
         }
     }
@@ -200,16 +240,22 @@ fn fill(listing: &mut Listing, observed: &Observed) {
     listing.name.clone_from(&manifest.name);
     listing.track = manifest.track().map(str::to_owned);
     listing.tags.clone_from(&manifest.tags);
+    listing.notes.clone_from(&manifest.notes);
+    listing.archived = manifest.archived;
+    let wanted = || Some(manifest.config_value("device")?.as_str()?.to_owned());
+    listing.device = manifest.device.clone().or_else(wanted);
     listing.total_steps = manifest.progress.total_steps;
     let planned =
         || manifest.config_value("train.epochs").and_then(toml_edit::Value::as_integer).map(|epochs| epochs as f64);
     listing.total_epochs = manifest.progress.total_epochs.or_else(planned);
     listing.generation = manifest.generation;
+    listing.created = manifest.created;
     listing.started = manifest.started;
     listing.ended = manifest.ended;
     listing.host.clone_from(&manifest.host);
     listing.pid = manifest.pid;
     listing.parent.clone_from(&manifest.parent);
+    listing.parent_step = manifest.parent_step;
     let metric = manifest.config_value("checkpoint.best_metric").and_then(toml_edit::Value::as_str);
     listing.best_metric = metric.map(|metric| format!("val/{metric}"));
     listing.problem.clone_from(&observed.doubt);
@@ -221,8 +267,11 @@ fn take(listing: &mut Listing, summary: Summary) -> u32 {
     listing.step = Some(summary.step);
     listing.epoch = summary.epoch;
     listing.last_recorded = Some(summary.time);
-    let series = summary.series.into_iter();
-    listing.latest = series.map(|(name, newest)| (name, Latest { step: newest.step, value: newest.value })).collect();
+    let latest =
+        |(name, newest): (String, super::summary::Newest)| (name, Latest { step: newest.step, value: newest.value });
+    listing.latest = summary.series.into_iter().map(latest).collect();
+    listing.best = summary.best.into_iter().map(latest).collect();
+    listing.trend = summary.trend;
     generation
 }
 
@@ -250,9 +299,31 @@ fn take_from_store(listing: &mut Listing, folder: &Folder) -> Option<u32> {
         generation = generation.max(Some(point.generation));
         listing.latest.insert(name, Latest { step: point.step, value: point.value });
     }
+    fill_course(listing, &frames);
     if listing.last_recorded.is_none() {
         let changed = std::fs::metadata(folder.path()).and_then(|data| data.modified()).ok();
         listing.last_recorded = changed.and_then(|time: SystemTime| Timestamp::try_from(time).ok());
     }
     generation
+}
+
+/// The best of every metric and the course of the loss, from every value that the store has.
+fn fill_course(listing: &mut Listing, frames: &Frames) {
+    let loss = KEY_LOSSES.into_iter().find(|name| listing.latest.contains_key(*name));
+    let names: Vec<String> = listing.latest.keys().cloned().collect();
+    for name in names {
+        let is_loss = loss == Some(name.as_str());
+        if !is_loss && Metric::of_series(&name).is_none() {
+            continue;
+        }
+        let Ok(points) = frames.series(&name) else { continue };
+        for (&step, &value) in points.step.iter().zip(&points.value) {
+            if is_better(&name, value, listing.best.get(&name).map(|best| best.value)) {
+                listing.best.insert(name.clone(), Latest { step, value });
+            }
+            if is_loss {
+                listing.trend.push(&[(&name, value)]);
+            }
+        }
+    }
 }

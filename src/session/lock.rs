@@ -16,10 +16,13 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::folder::FILE_MODE;
-use super::{Folder, SessionError};
+use super::{Folder, SessionError, State};
 
 /// How long a writer waits for readers to look away; a moment of theirs is microseconds.
 const READERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a process may take to go after it has written how it ended.
+const ENDING: Duration = Duration::from_secs(2);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
 /// Who writes a session, as the lock file tells.
@@ -79,6 +82,20 @@ impl Lock {
             }
         }
         Err(SessionError::Busy { id: folder.id(), holder: Self::holder(folder) })
+    }
+
+    /// Take the lock of a session whose manifest says `state`. Where it says that the session has ended, a process that
+    /// still holds it is about to go and is waited for.
+    pub fn acquire_of(folder: &Folder, state: State) -> Result<Self, SessionError> {
+        let deadline = Instant::now() + if state.is_active() { Duration::ZERO } else { ENDING };
+        loop {
+            match Self::acquire(folder) {
+                Err(SessionError::Busy { .. }) if Instant::now() < deadline => {
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+                taken => return taken,
+            }
+        }
     }
 
     /// Whether some process holds the lock now. Never waits; a folder without a lock file is held by nobody.
@@ -156,6 +173,19 @@ mod tests {
         drop(first);
         assert!(!Lock::is_held(&folder).unwrap());
         Lock::acquire(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_has_ended_by_its_manifest_is_given_the_time_to_go() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::new(root.path());
+        let first = Lock::acquire(&folder).unwrap();
+        assert!(Lock::acquire_of(&folder, State::Running).is_err(), "at once: it means to stay");
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::acquire_of(&folder, State::Stopped));
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
     }
 
     #[test]

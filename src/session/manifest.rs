@@ -85,6 +85,9 @@ pub struct Manifest {
     /// Free text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
+    /// Put away: lists leave it out unless they are asked for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
     /// How it stood when this was written; see [`super::observe`] for how it stands.
     pub state: State,
     /// Why it is in that state, in a line.
@@ -108,6 +111,9 @@ pub struct Manifest {
     /// Where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Where this generation trains, as it was found there: `cpu`, `cuda:0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Everything random follows from it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "toml::seed")]
     pub seed: Option<u64>,
@@ -120,6 +126,9 @@ pub struct Manifest {
     /// The session that this one continues or branched from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// The step of the parent's checkpoint that it began from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_step: Option<i64>,
     /// What a reader of the results must know, such as a loss term left out.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -143,11 +152,12 @@ pub struct Manifest {
 /// Tables that are replaced whole instead of being merged key by key.
 const REPLACED: [&str; 1] = ["inventory"];
 /// Every field above, so that one which became empty is removed from the file.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 23] = [
     "format",
     "name",
     "tags",
     "notes",
+    "archived",
     "state",
     "reason",
     "generation",
@@ -156,10 +166,12 @@ const FIELDS: [&str; 20] = [
     "ended",
     "pid",
     "host",
+    "device",
     "seed",
     "command",
     "directory",
     "parent",
+    "parent_step",
     "remarks",
     "progress",
     "git",
@@ -175,6 +187,7 @@ impl Manifest {
             name: name.to_owned(),
             tags: Vec::new(),
             notes: String::new(),
+            archived: false,
             state: State::Starting,
             reason: None,
             generation: 0,
@@ -183,10 +196,12 @@ impl Manifest {
             ended: None,
             pid: None,
             host: None,
+            device: None,
             seed: None,
             command: Vec::new(),
             directory: None,
             parent: None,
+            parent_step: None,
             remarks: Vec::new(),
             progress: Progress::default(),
             git: None,

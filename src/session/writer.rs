@@ -33,6 +33,8 @@ pub struct New<'a> {
     pub seed: Option<u64>,
     /// The session that this one branched from.
     pub parent: Option<String>,
+    /// At which of its steps.
+    pub parent_step: Option<i64>,
     /// The machine, as the telemetry layer saw it; `Null` when nobody looked.
     pub inventory: serde_json::Value,
     /// Library versions by name; Atelier's own is added.
@@ -70,6 +72,7 @@ pub fn create_in(folder: Folder, new: &New<'_>) -> Result<Session, SessionError>
     new.notes.clone_into(&mut manifest.notes);
     manifest.seed = new.seed;
     manifest.parent.clone_from(&new.parent);
+    manifest.parent_step = new.parent_step;
     here(&mut manifest, new.command.clone(), new.versions.clone(), new.inventory.clone());
     manifest.save(&folder)?;
     for path in [folder.samples(), folder.checkpoints()] {
@@ -89,8 +92,8 @@ pub fn reopen(root: &Path, query: &str, new: &New<'_>) -> Result<Session, Sessio
 /// [`reopen`] for a folder that is already known.
 pub fn reopen_in(folder: Folder, new: &New<'_>) -> Result<Session, SessionError> {
     // Read first, lock then: a folder without a manifest is no session, and must not get a lock file.
-    Manifest::load(&folder)?;
-    let lock = Lock::acquire(&folder)?;
+    let state = Manifest::load(&folder)?.state;
+    let lock = Lock::acquire_of(&folder, state)?;
     let mut manifest = Manifest::load(&folder)?;
     let before = (manifest.state, manifest.generation, manifest.started);
     manifest.generation = manifest.generation.saturating_add(1);
@@ -133,6 +136,7 @@ fn here(
     manifest.directory = directory.map(|path| path.to_string_lossy().into_owned());
     manifest.pid = Some(std::process::id());
     manifest.host = Some(host_name());
+    manifest.device = None;
     manifest.versions.extend(versions);
     manifest.versions.insert("atelier".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     manifest.set_inventory(inventory);
@@ -223,6 +227,11 @@ impl Session {
             manifest.progress.total_steps = Some(steps);
             manifest.progress.total_epochs = epochs.is_finite().then_some(epochs);
         })
+    }
+
+    /// Write down where this generation trains.
+    pub fn set_device(&self, device: &str) -> Result<(), SessionError> {
+        self.update(|manifest| manifest.device = Some(device.to_owned()))
     }
 
     /// Append a line to `log.txt` with its time. A log that cannot be written is not worth a training run.

@@ -1,7 +1,9 @@
-//! The control server: commands arrive on the session's socket and wait in a mailbox for the next step boundary.
+//! The control server: commands arrive on the session's socket and wait in a mailbox for the next step boundary. What
+//! needs no step, such as a note, is answered at once.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -26,6 +28,9 @@ impl Order {
         Self { request, reply, reason: Some(reason) }
     }
 }
+
+/// Answers what needs no step boundary; none for what does.
+pub type Aside = Arc<dyn Fn(&Request) -> Option<Response> + Send + Sync>;
 
 /// Commands that wait for the run.
 #[derive(Debug, Clone)]
@@ -58,24 +63,27 @@ impl Mailbox {
     }
 }
 
-/// Serve a listening socket until the process ends; one thread a connection, which ends with it. Gives the mailbox, and
-/// what fills it from within the process.
-pub fn serve(listener: UnixListener) -> std::io::Result<(Sender<Order>, Mailbox)> {
+/// Serve a listening socket until the process ends; one thread a connection, which ends with it. `aside` is asked before
+/// a request goes into the mailbox. Gives the mailbox, and what fills it from within the process.
+pub fn serve(listener: UnixListener, aside: Aside) -> std::io::Result<(Sender<Order>, Mailbox)> {
     let (orders, mailbox) = Mailbox::new();
     let sender = orders.clone();
     thread::Builder::new().name("control".to_owned()).spawn(move || {
         for stream in listener.incoming() {
             let Ok(stream) = stream else { break };
-            let sender = sender.clone();
+            let (sender, aside) = (sender.clone(), Arc::clone(&aside));
             // A connection that cannot get a thread is closed, which its client reports.
-            thread::Builder::new().name("control-client".to_owned()).spawn(move || converse(stream, &sender)).ok();
+            thread::Builder::new()
+                .name("control-client".to_owned())
+                .spawn(move || converse(stream, &sender, &aside))
+                .ok();
         }
     })?;
     Ok((orders, mailbox))
 }
 
 /// Answer one client's lines until it hangs up.
-fn converse(stream: UnixStream, sender: &Sender<Order>) {
+fn converse(stream: UnixStream, sender: &Sender<Order>, aside: &Aside) {
     let Ok(mut writer) = stream.try_clone() else { return };
     let mut reader = BufReader::new(stream);
     loop {
@@ -85,8 +93,10 @@ fn converse(stream: UnixStream, sender: &Sender<Order>) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        let response = match Request::parse(&line) {
-            Ok(request) => {
+        let parsed = Request::parse(&line);
+        let response = match parsed.map(|request| (aside(&request), request)) {
+            Ok((Some(response), _)) => response,
+            Ok((None, request)) => {
                 let (reply, answer) = bounded(1);
                 if sender.send(Order { request, reply, reason: None }).is_err() {
                     return;

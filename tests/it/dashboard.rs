@@ -87,3 +87,64 @@ fn a_session_that_is_not_there_is_a_mistake_of_the_call() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[cfg(feature = "train")]
+mod steering {
+    use super::*;
+    use crate::trainer::{Bench, wait_until};
+
+    /// A running session from the keyboard alone: started by the form, paused, annotated, stopped, resumed, deleted.
+    #[test]
+    fn a_session_is_started_steered_stopped_resumed_and_deleted_from_the_keyboard() {
+        let bench = Bench::new();
+        let cache = bench.path().join("cache");
+        let more = [("XDG_CACHE_HOME", cache.to_str().unwrap())];
+        let mut terminal = Terminal::start_with(bench.path(), &[], 120, 36, &more);
+        terminal.wait_for_text("no sessions yet");
+        terminal.send("n");
+        terminal.wait_for_text("tiny.toml");
+        terminal.send("/train.epochs\r\r\x15");
+        terminal.send("4000\r");
+        terminal.wait_for("the value to be taken", |screen| screen.contains("4000") && screen.contains("s start"));
+        terminal.send("s");
+        terminal.wait_for_text("trains, process");
+        terminal.wait_for_text("● run");
+        terminal.send("p");
+        terminal.wait_for_text("‖ pause");
+        terminal.send("tlive\r");
+        terminal.wait_for_text("tags live");
+        terminal.send("d");
+        terminal.wait_for_text("x stops it");
+        terminal.send("p");
+        terminal.wait_for_text("● run");
+        terminal.send("x");
+        terminal.wait_for_text("■ stop");
+        terminal.send("r");
+        terminal.wait_for_text("● run");
+        terminal.send("x");
+        terminal.wait_for_text("■ stop");
+        terminal.send("dy");
+        wait_until(|| std::fs::read_dir(bench.path().join("sessions")).unwrap().count() == 0);
+        terminal.wait_for_text("no sessions yet");
+        terminal.send("q");
+        assert!(terminal.end().success());
+    }
+
+    #[test]
+    fn a_start_that_fails_shows_the_process_s_own_words() {
+        let bench = Bench::new();
+        let text = std::fs::read_to_string(bench.path().join("tiny.toml")).unwrap();
+        let broken = text.replace("device = \"cpu\"", "device = \"cuda:77\"");
+        std::fs::write(bench.path().join("tiny.toml"), broken).unwrap();
+        let mut terminal = Terminal::start(bench.path(), &[], 120, 36);
+        terminal.wait_for_text("no sessions yet");
+        terminal.send("n");
+        terminal.wait_for_text("tiny.toml");
+        terminal.send("s");
+        terminal.wait_for_text("cuda:77 is not there");
+        assert_eq!(std::fs::read_dir(bench.path().join("sessions")).unwrap().count(), 0);
+        terminal.send("\x1b\x1b");
+        terminal.send("q");
+        terminal.end();
+    }
+}

@@ -5,7 +5,7 @@ use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::trainer::{Bench, stderr, wait_until};
+use crate::trainer::{Bench, newest, stderr, wait_until};
 
 fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
@@ -266,4 +266,90 @@ fn pairs_that_vanish_before_they_were_read_are_named_and_the_run_goes_on_if_it_c
     let output = bench.run(&["train", "tiny.toml", "--set", "train.epochs=2", "--set", "data.size=64"]);
     let told = stderr(&output);
     assert!(told.contains("o.png"), "{told}");
+}
+
+#[test]
+fn a_branch_goes_on_as_its_parent_did_bit_for_bit() {
+    let bench = Bench::new();
+    let output = bench.run(&["train", "tiny.toml", "--set", "train.epochs=3", "--set", "name=parent"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let parent = bench.session();
+    let output = bench.run(&["train", "--branch", "parent@6", "--set", "name=child"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let child = bench.session_named("child");
+    for series in ["loss/g", "loss/d", "grad_norm/generator", "lr/generator"] {
+        let (own, whole) = (newest(&child, series), newest(&parent, series));
+        assert_eq!(own.keys().copied().collect::<Vec<_>>(), [7, 8, 9], "{series}");
+        assert!(own.iter().all(|(step, bits)| whole[step] == *bits), "{series}: {own:?} {whole:?}");
+    }
+    let text = fs::read_to_string(child.join("session.toml")).unwrap();
+    let manifest: toml_edit::DocumentMut = text.parse().unwrap();
+    assert_eq!(manifest["parent"].as_str(), parent.file_name().unwrap().to_str());
+    assert_eq!((manifest["parent_step"].as_integer(), manifest["state"].as_str()), (Some(6), Some("finished")));
+    assert_eq!(manifest["device"].as_str(), Some("cpu"));
+    // The child stands on its own.
+    fs::remove_dir_all(&parent).unwrap();
+    assert!(bench.run(&["train", "--resume", "child", "--set", "train.epochs=4"]).status.success());
+}
+
+#[test]
+fn a_branch_takes_overrides_the_learning_rate_too() {
+    let bench = Bench::new();
+    assert!(bench.run(&["train", "tiny.toml", "--set", "train.epochs=2", "--set", "name=parent"]).status.success());
+    let set = ["--set", "name=child", "--set", "optimizer.lr=1e-5", "--set", "train.epochs=3"];
+    let output = bench.run(&[&["train", "--branch", "parent@3"][..], &set].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rates = newest(&bench.session_named("child"), "lr/generator");
+    assert!(rates.values().all(|bits| (f64::from_bits(*bits) - 1e-5).abs() < 1e-12), "{rates:?}");
+}
+
+#[test]
+fn a_branch_that_cannot_begin_says_why_and_leaves_nothing() {
+    let bench = Bench::new();
+    assert!(bench.run(&["train", "tiny.toml", "--set", "train.epochs=2", "--set", "name=parent"]).status.success());
+    for (branch, told) in [
+        ("parent@5", "no checkpoint of step 5; there are those of steps 3, 6"),
+        ("parent@best", "`best` is no step"),
+        ("nobody", "no session `nobody`"),
+        ("parent", "add --set train.epochs=4"),
+    ] {
+        let output = bench.run(&["train", "--branch", branch]);
+        assert_eq!(output.status.code(), Some(2), "{branch}: {}", stderr(&output));
+        assert!(stderr(&output).contains(told), "{branch}: {}", stderr(&output));
+    }
+    assert_eq!(fs::read_dir(bench.path().join("sessions")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_resume_at_another_learning_rate_goes_on_at_it() {
+    let bench = Bench::new();
+    assert!(bench.run(&["train", "tiny.toml", "--set", "train.epochs=1"]).status.success());
+    let again = ["train", "--resume", "last", "--set", "train.epochs=2", "--set", "optimizer.lr=3e-5"];
+    assert!(bench.run(&again).status.success());
+    let rates = newest(&bench.session(), "lr/generator");
+    assert_eq!(rates.values().filter(|bits| (f64::from_bits(**bits) - 3e-5).abs() < 1e-12).count(), 3, "{rates:?}");
+}
+
+#[test]
+fn a_running_session_takes_notes_from_outside_and_loses_neither_them_nor_its_state() {
+    let bench = Bench::new();
+    let mut child = bench.spawn(&["train", "tiny.toml", "--set", "train.epochs=4000"]);
+    bench.wait_for_steps(&mut child, 1);
+    let done = |args: &[&str]| {
+        let output = bench.run(args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    };
+    for n in 0..5 {
+        done(&["tag", "last", &format!("live-{n}")]);
+        done(&["pause", "last"]);
+        done(&["note", "last", "--append", &format!("look {n}")]);
+        assert_eq!(bench.manifest("state"), "paused", "an edit does not undo what the run wrote");
+        done(&["resume", "last"]);
+    }
+    done(&["stop", "last"]);
+    assert!(child.wait().unwrap().success());
+    assert_eq!((bench.manifest("state").as_str(), bench.manifest("notes").lines().count()), ("stopped", 5));
+    let text = fs::read_to_string(bench.session().join("session.toml")).unwrap();
+    assert!((0..5).all(|n| text.contains(&format!("live-{n}"))), "{text}");
+    assert_eq!(bench.events("annotated").len(), 10);
 }

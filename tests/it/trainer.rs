@@ -96,6 +96,13 @@ impl Bench {
         self.session_in("sessions").unwrap()
     }
 
+    /// The session whose id ends in `-name`.
+    pub fn session_named(&self, name: &str) -> PathBuf {
+        let entries = std::fs::read_dir(self.path().join("sessions")).unwrap();
+        let mut paths = entries.map(|entry| entry.unwrap().path());
+        paths.find(|path| path.to_str().unwrap().ends_with(&format!("-{name}"))).unwrap()
+    }
+
     /// Rows of a series so far, every generation's.
     pub fn recorded(&self, series: &str) -> usize {
         let Some(session) = self.session_in("sessions") else { return 0 };

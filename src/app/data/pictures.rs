@@ -182,16 +182,16 @@ impl Studio {
     }
 
     /// A file's pixels, or those of one of its parts.
-    fn part(&self, part: &Part, stamp: Stamp) -> Result<RgbImage, String> {
+    fn part(&self, part: &Part, stamp: Stamp) -> Result<Arc<RgbImage>, String> {
         let whole = self.decode(&part.path, stamp)?;
-        let Some((index, count)) = part.of else { return Ok((*whole).clone()) };
+        let Some((index, count)) = part.of else { return Ok(whole) };
         let (width, height) = whole.dimensions();
         if width % count != 0 || width == 0 {
             let name = short(&part.path);
             return Err(format!("{name} is {width}x{height} pixels, which are no {count} pictures of one width"));
         }
         let width = width / count;
-        Ok(image::imageops::crop_imm(&*whole, index * width, 0, width, height).to_image())
+        Ok(Arc::new(paint::crop(&whole, (index * width, 0), (width, height))))
     }
 
     fn decode(&self, path: &Path, stamp: Stamp) -> Result<Arc<RgbImage>, String> {
@@ -206,13 +206,18 @@ impl Studio {
     }
 }
 
-fn compose(want: &Want, graphics: &Graphics, first: RgbImage, second: Option<RgbImage>) -> Result<Made, String> {
+fn compose(
+    want: &Want,
+    graphics: &Graphics,
+    first: Arc<RgbImage>,
+    second: Option<Arc<RgbImage>>,
+) -> Result<Made, String> {
     let source = first.dimensions();
     let mut resized = None;
     let second = match second {
         Some(second) if second.dimensions() != source => {
             resized = Some(second.dimensions());
-            Some(resize::resize(&second, source.0 as usize, source.1 as usize)?)
+            Some(Arc::new(resize::resize(&second, source.0 as usize, source.1 as usize)?))
         }
         second => second,
     };

@@ -59,25 +59,3 @@ fn colour_is_on_the_state_alone() {
     let text = table(&[failed()], now(), None, true);
     assert!(text.contains("\x1b[31m✗ failed\x1b[0m  260102"), "{text:?}");
 }
-
-#[test]
-fn filters_find_what_they_name() {
-    let (run, fail) = (running(), failed());
-    let fits = |word: &str| {
-        let filter = Filter::parse(word).unwrap();
-        (filter.fits(&run), filter.fits(&fail))
-    };
-    assert_eq!(fits("hayao"), (true, false));
-    assert_eq!(fits("PAPER"), (true, false));
-    assert_eq!(fits("state:fail"), (false, true));
-    assert_eq!(fits("track:pix"), (true, false));
-    assert_eq!(fits("tag:paper"), (true, false));
-    assert_eq!(fits("tag:pap"), (false, false));
-    assert_eq!(fits("name:gan"), (false, true));
-    assert_eq!(fits("val/l1<0.1"), (true, false));
-    assert_eq!(fits("l1<=0.0812"), (true, false), "validation before a loss of the same name");
-    assert_eq!(fits("g>=3"), (false, false));
-    assert_eq!(fits("step>13599"), (true, false));
-    assert!(Filter::parse("colour:red").unwrap_err().to_string().contains("state:"));
-    assert!(Filter::parse("l1<small").unwrap_err().to_string().contains("small"));
-}

@@ -92,6 +92,14 @@ fn device(wanted: config::Device) -> anyhow::Result<Device> {
     }
 }
 
+/// A device as configs write it.
+pub fn name_of(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => config::Device::Cuda(index).into(),
+        Device::Cpu | Device::Mps | Device::Vulkan => config::Device::Cpu.into(),
+    }
+}
+
 /// The config's pairs; drawn first where it says so and they are absent.
 fn dataset(config: &config::Data) -> anyhow::Result<Dataset> {
     let root = &config.root;

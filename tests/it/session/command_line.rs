@@ -161,3 +161,53 @@ fn show_tells_everything_about_one_session() {
     let config = out(&atelier(root.path(), &["show", "last", "--config"]));
     assert_eq!(config, CONFIG);
 }
+
+#[test]
+fn sessions_are_tagged_annotated_renamed_and_put_away() {
+    let root = tempfile::tempdir().unwrap();
+    let session = recorded(root.path(), "tiny", 1);
+    session.finish(State::Finished, None).unwrap();
+    let folder = session.folder().clone();
+    drop(session);
+    let done = |arguments: &[&str]| {
+        let output = atelier(root.path(), arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", err(&output));
+        out(&output)
+    };
+    assert!(done(&["tag", "last", "paper", "draft"]).contains("+paper, +draft"));
+    done(&["tag", "tiny", "--remove", "draft", "seed-3"]);
+    done(&["note", "tiny", "flat", "colours"]);
+    done(&["note", "tiny", "--append", "banding"]);
+    done(&["rename", "tiny", "L1 only"]);
+    let manifest = Manifest::load(&folder).unwrap();
+    assert_eq!(
+        (manifest.tags.join(" "), manifest.notes),
+        ("paper seed-3".to_owned(), "flat colours\nbanding".to_owned())
+    );
+    assert_eq!(manifest.name, "L1 only");
+    done(&["archive", "tiny"]);
+    assert!(done(&["ls"]).contains("archived:yes"), "told where they are");
+    assert!(done(&["ls", "archived:yes"]).contains(&folder.id()));
+    done(&["archive", "--undo", "tiny"]);
+    assert!(done(&["ls", "tag:paper", "!state:running"]).contains(&folder.id()));
+    let refused = atelier(root.path(), &["tag", "tiny", "two words"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    assert_eq!(atelier(root.path(), &["tag", "tiny"]).status.code(), Some(2), "no tag at all");
+}
+
+#[test]
+fn only_what_does_not_run_is_deleted_and_never_without_a_yes() {
+    let root = tempfile::tempdir().unwrap();
+    let session = recorded(root.path(), "tiny", 1);
+    let folder = session.folder().clone();
+    let unasked = atelier(root.path(), &["delete", "tiny"]);
+    assert_eq!(unasked.status.code(), Some(2));
+    assert!(err(&unasked).contains("--yes"), "{}", err(&unasked));
+    let running = atelier(root.path(), &["delete", "--yes", "tiny"]);
+    assert_eq!(running.status.code(), Some(1));
+    assert!(err(&running).contains("in use by process"), "{}", err(&running));
+    assert!(folder.manifest().exists());
+    drop(session);
+    assert!(atelier(root.path(), &["delete", "--yes", "tiny"]).status.success());
+    assert!(!folder.path().exists());
+}
