@@ -176,12 +176,11 @@ fn next_part(compare: &mut Compare, cx: &mut Cx<'_>) {
     let settings = &compare.settings;
     let shown = [(Part::Charts, true), (Part::Table, settings.table), (Part::Config, settings.config)];
     let mut after = shown.iter().skip_while(|(part, _)| *part != compare.part).skip(1);
-    match after.find(|(_, shown)| *shown) {
-        Some((part, _)) => compare.part = *part,
-        None => {
-            compare.part = Part::Charts;
-            cx.then.push(action::Verb::App(AppVerb::NextScreen));
-        }
+    if let Some((part, _)) = after.find(|(_, shown)| *shown) {
+        compare.part = *part;
+    } else {
+        compare.part = Part::Charts;
+        cx.then.push(action::Verb::App(AppVerb::NextScreen));
     }
 }
 

@@ -70,8 +70,11 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         let room = if column > 0 { VALUE + DIFFERENCE + 1 } else { VALUE + 1 };
         let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
         let style = theme.series[entry.colour % theme.series.len()];
-        let style =
-            if place == compare.chosen() && compare.entries.len() > 1 { style.add_modifier(Modifier::BOLD) } else { style };
+        let style = if place == compare.chosen() && compare.entries.len() > 1 {
+            style.add_modifier(Modifier::BOLD)
+        } else {
+            style
+        };
         let begin = text::put_right(buffer, area.x, area.y + 1, right.min(area.right()), &label, style);
         hits.push(Rect { x: begin, y: area.y + 1, width: right - begin, height: 1 }, Target::Column(place));
     }
@@ -180,20 +183,23 @@ fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: 
     let style = if compare.part == Part::Table { theme.accent } else { theme.title };
     let which = compare.settings.which;
     let x = text::put(buffer, area.x + 2, area.y, area.right(), &format!(" {} ", which.word()), style);
-    let mut words = String::new();
+    let mut words: Vec<String> = Vec::new();
     if which == Which::Here {
-        words = match (compare.lens.crosshair, &compare.answer) {
-            (Some(x), Some(answer)) => format!("{} ", view::place(x, answer.axis, shared)),
-            _ => "which left and right set in the charts ".to_owned(),
-        };
+        words.push(match (compare.lens.crosshair, &compare.answer) {
+            (Some(x), Some(answer)) => view::place(x, answer.axis, shared),
+            _ => "which left and right set in the charts".to_owned(),
+        });
     }
     if compare.half_life() > 0.0 {
-        words.push_str(&format!("smoothed over {} steps ", number::value(compare.half_life())));
+        words.push(format!("smoothed over {} steps", number::value(compare.half_life())));
     }
     if compare.entries.len() > 1 {
-        words.push_str("and difference to the baseline ");
-        words.push_str(if apart { "(dim: of another step) " } else { "" });
+        words.push("and difference to the baseline".to_owned());
     }
+    if apart {
+        words.push("(dim: of another step)".to_owned());
+    }
+    let words = words.join(" ") + if words.is_empty() { "" } else { " " };
     let x = text::put(buffer, x, area.y, area.right(), &words, theme.dim);
     let (len, rows) = (compare.series.len(), rows_in(area));
     if len > rows {

@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Live { history, stretch } => {
                 let parts = history.columns(series, scale, stretch, columns);
-                parts.into_iter().map(|raw| Line { raw, colour, ..Line::default() }).collect()
+                parts.into_iter().map(|raw| Line { colour, raw, ..Line::default() }).collect()
             }
             Self::Session(answer) => {
                 let plot = answer.plots.iter().find(|plot| plot.series == series);

@@ -16,6 +16,7 @@ use crate::app::screens::system::{Mode, System, gpus, history, host, processes};
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::app::widgets::chart::{ChartView, Regions};
+use crate::record::Column;
 use crate::report::{Axis, Chart, Crosshair, Kind, number};
 
 /// Cells of a chart that is worth its place.
@@ -152,7 +153,7 @@ fn chart(system: &System, source: Source<'_>, panel: &Panel, shared: &Shared, pl
 /// What the top edge of a chart stands for: at least the highest value that is drawn.
 fn top(panel: &Panel, source: Source<'_>, chart: &Chart) -> f64 {
     let columns = chart.lines.iter().flat_map(|line| &line.raw);
-    let peak = columns.filter_map(|column| column.max()).map(|mark| mark.y).fold(0.0, f64::max);
+    let peak = columns.filter_map(Column::max).map(|mark| mark.y).fold(0.0, f64::max);
     let whole = match &panel.top {
         Top::Value(value) => Some(*value),
         Top::Series(series) => {
