@@ -175,7 +175,7 @@ impl Studio {
             }
         }
         let [Some(first), second] = images else { return Err("nothing to show".to_owned()) };
-        let made = Arc::new(compose(want, graphics, first, second)?);
+        let made = Arc::new(compose(want, graphics, &first, second)?);
         let bytes = made.picture.bytes();
         lock(&self.made).put(key, Arc::clone(&made), bytes);
         Ok(made)
@@ -206,12 +206,7 @@ impl Studio {
     }
 }
 
-fn compose(
-    want: &Want,
-    graphics: &Graphics,
-    first: Arc<RgbImage>,
-    second: Option<Arc<RgbImage>>,
-) -> Result<Made, String> {
+fn compose(want: &Want, graphics: &Graphics, first: &RgbImage, second: Option<Arc<RgbImage>>) -> Result<Made, String> {
     let source = first.dimensions();
     let mut resized = None;
     let second = match second {
@@ -225,15 +220,15 @@ fn compose(
     let seen = |image: &RgbImage, width, height| paint::seen(image, want.view, width, height);
     let picture = match (&want.recipe, second) {
         (Recipe::Wipe { at, seam, .. }, Some(right)) => Picture::new(source, want.room, graphics, |width, height| {
-            let (left, right) = (seen(&first, width, height)?, seen(&right, width, height)?);
+            let (left, right) = (seen(first, width, height)?, seen(&right, width, height)?);
             Ok(paint::wipe(&left, &right, *at, *seam))
         })?,
         (Recipe::Difference { top, ramp, .. }, Some(against)) => {
-            let (map, measured) = paint::difference(&first, &against, *top, *ramp);
+            let (map, measured) = paint::difference(first, &against, *top, *ramp);
             measure = Some(measured);
             Picture::new(source, want.room, graphics, |width, height| seen(&map, width, height))?
         }
-        _ => Picture::new(source, want.room, graphics, |width, height| seen(&first, width, height))?,
+        _ => Picture::new(source, want.room, graphics, |width, height| seen(first, width, height))?,
     };
     Ok(Made { picture: Arc::new(picture), source, measure, resized })
 }
