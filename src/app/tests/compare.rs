@@ -236,3 +236,12 @@ fn a_sessions_telemetry_is_shown_over_its_history() {
     driver.keys(&["esc", "esc"]);
     assert!(!driver.shows("telemetry of the session"));
 }
+
+#[test]
+fn a_narrow_table_shows_values_before_differences() {
+    let (_root, mut driver) = compared(40, 14, &[HAYAO, OTHER]);
+    driver.keys(&["tab"]);
+    let text = driver.text();
+    let line = text.lines().find(|line| line.contains("loss/d")).unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(line.split_whitespace().count(), 3, "a name and two values: {text}");
+}

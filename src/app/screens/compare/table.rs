@@ -17,6 +17,8 @@ use crate::report::number;
 const VALUE: usize = 10;
 /// Cells of a difference.
 const DIFFERENCE: usize = 10;
+/// Cells between two columns.
+const GAP: usize = 2;
 /// Cells of a series' name, at least and at most.
 const NAME: (usize, usize) = (12, 30);
 
@@ -33,6 +35,8 @@ struct Columns {
     name: usize,
     /// Entries, the baseline first.
     entries: Vec<usize>,
+    /// Cells of a difference with the space before it; none where there is no room for one.
+    difference: usize,
 }
 
 impl Columns {
@@ -41,18 +45,27 @@ impl Columns {
         let name = longest.clamp(NAME.0, NAME.1).min(usize::from(width) / 3).max(1);
         let base = compare.base();
         let others: Vec<usize> = (0..compare.entries.len()).filter(|&place| place != base).collect();
-        let room = usize::from(width).saturating_sub(name + VALUE + 2) / (VALUE + DIFFERENCE + 3);
+        let free = usize::from(width).saturating_sub(name + VALUE + 2);
+        // Two values say more than one and no difference.
+        let difference = if free < GAP + VALUE + 1 + DIFFERENCE { 0 } else { 1 + DIFFERENCE };
+        let room = free / (GAP + VALUE + difference);
         let at = others.iter().position(|&place| place == compare.chosen()).unwrap_or(0);
         let first = (at + 1).saturating_sub(room).min(others.len().saturating_sub(room));
         let shown = others.into_iter().skip(first).take(room);
         let entries = std::iter::once(base).chain(shown).filter(|&place| place < compare.entries.len()).collect();
-        Self { name, entries }
+        Self { name, entries, difference }
     }
 
-    /// Where a column's value ends.
+    /// Where a column's value ends: only the baseline, which is first, has no difference behind it.
     fn value_right(&self, area: Rect, column: usize) -> u16 {
-        let first = area.x as usize + 1 + self.name + 2 + VALUE;
-        (first + column * (VALUE + DIFFERENCE + 3)) as u16
+        let first = usize::from(area.x) + 1 + self.name + 2 + VALUE;
+        let others = column * (GAP + VALUE) + column.saturating_sub(1) * self.difference;
+        (first + others) as u16
+    }
+
+    /// Where a column ends.
+    fn right(&self, area: Rect, column: usize) -> u16 {
+        self.value_right(area, column) + if column > 0 { self.difference as u16 } else { 0 }
     }
 }
 
@@ -66,8 +79,8 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
     let columns = Columns::of(compare, area.width.saturating_sub(2));
     for (column, &place) in columns.entries.iter().enumerate() {
         let entry = &compare.entries[place];
-        let right = columns.value_right(area, column) + if column > 0 { DIFFERENCE as u16 + 1 } else { 0 };
-        let room = if column > 0 { VALUE + DIFFERENCE + 1 } else { VALUE + 1 };
+        let right = columns.right(area, column).min(area.right());
+        let room = VALUE + 1 + if column > 0 { columns.difference } else { 0 };
         let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
         let style = theme.series[entry.colour % theme.series.len()];
         let style = if place == compare.chosen() && compare.entries.len() > 1 {
@@ -75,7 +88,7 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         } else {
             style
         };
-        let begin = text::put_right(buffer, area.x, area.y + 1, right.min(area.right()), &label, style);
+        let begin = text::put_right(buffer, area.x, area.y + 1, right, &label, style);
         hits.push(Rect { x: begin, y: area.y + 1, width: right - begin, height: 1 }, Target::Column(place));
     }
     let rows = compare.listed();
@@ -131,7 +144,7 @@ fn row(
         let style = if best == Some(reading.value) { theme.text.add_modifier(Modifier::BOLD) } else { theme.text };
         let style = if reading.value.is_finite() { style } else { theme.bad };
         text::put_right(buffer, area.x, y, right, &number::value(reading.value), style);
-        if place == compare.base() {
+        if place == compare.base() || columns.difference == 0 {
             continue;
         }
         let Some(base) = base else { continue };
@@ -148,7 +161,7 @@ fn row(
         } else {
             theme.dim
         };
-        let right = (right + 1 + DIFFERENCE as u16).min(area.right());
+        let right = columns.right(area, column).min(area.right());
         text::put_right(buffer, area.x, y, right, &words, style);
     }
     apart

@@ -61,11 +61,19 @@ pub fn layout(compare: &Compare, shared: &Shared, area: Rect) -> Layout {
     Layout {
         legend: at(area.y, legend),
         charts: place,
-        grid: if place.is_empty() { Grid::default() } else { Grid::of(place, columns, rows) },
+        grid: if place.is_empty() { Grid::default() } else { filled(Grid::of(place, columns, rows), compare, place) },
         table: at(top + charts, table),
         config: at(top + charts + table, config),
         foot: at(area.bottom().saturating_sub(foot), foot),
     }
+}
+
+/// A grid without rows and columns that would stay empty.
+fn filled(grid: Grid, compare: &Compare, area: Rect) -> Grid {
+    let charts = compare.series.len().clamp(1, grid.page().max(1));
+    let rows = charts.div_ceil(grid.columns.max(1));
+    let columns = charts.div_ceil(rows);
+    Grid { columns, rows, cell: (area.width / columns as u16, area.height / rows as u16) }
 }
 
 /// Rows of the table and of the config, of `room` for them and the charts.
@@ -298,7 +306,10 @@ fn footnote(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer)
     };
     let shown = compare.charted().len();
     let first = (compare.first + 1).min(compare.series.len());
-    let count = format!("charts {first}-{} of {}", compare.first + shown, compare.series.len());
+    let count = match shown {
+        0 => String::new(),
+        _ => format!("charts {first}-{} of {}", compare.first + shown, compare.series.len()),
+    };
     let right = text::put_right(buffer, area.x, area.y, area.right().saturating_sub(1), &count, theme.dim);
     let room = usize::from(right.saturating_sub(area.x + 2));
     text::put(buffer, area.x + 1, area.y, right, &text::fit(&words, room, shared.glyphs.ellipsis), theme.dim);
