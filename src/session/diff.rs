@@ -31,12 +31,15 @@ pub struct Row {
     pub values: Vec<Option<String>>,
 }
 
+/// Keys with their values as text, in the order of the config.
+type Leaves = Vec<(String, String)>;
+
 /// Compare manifests; a session whose manifest cannot be read (none here) has no values and decides nothing.
 ///
 /// Numbers are compared as numbers (`1e-3` is `0.001`), everything else as it is written. Names, tags and notes are left
 /// out: they are what tells the sessions apart on the screen already.
 pub fn diff(manifests: &[Option<&Manifest>]) -> Diff {
-    let all: Vec<Option<Vec<(String, String)>>> = manifests.iter().map(|manifest| manifest.map(leaves)).collect();
+    let all: Vec<Option<Leaves>> = manifests.iter().map(|manifest| manifest.map(leaves)).collect();
     let mut keys: Vec<&str> = Vec::new();
     let mut rows: HashMap<&str, Vec<Option<String>>> = HashMap::new();
     for (place, leaves) in all.iter().enumerate() {
@@ -65,8 +68,7 @@ pub fn diff(manifests: &[Option<&Manifest>]) -> Diff {
 /// Sessions whose configs differ in nothing but seed, name, tags and notes, as places in `manifests`: each place once,
 /// groups and members in the order given. One that cannot be read, or has no config, is alone.
 pub fn seed_groups(manifests: &[Option<&Manifest>]) -> Vec<Vec<usize>> {
-    type Recipe = Vec<(String, String)>;
-    let mut groups: Vec<(Option<Recipe>, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<(Option<Leaves>, Vec<usize>)> = Vec::new();
     for (place, manifest) in manifests.iter().enumerate() {
         let recipe = manifest.map(|manifest| {
             let mut recipe = config_leaves(manifest);
@@ -84,7 +86,7 @@ pub fn seed_groups(manifests: &[Option<&Manifest>]) -> Vec<Vec<usize>> {
 }
 
 /// Everything of a manifest that is compared: (key, value).
-fn leaves(manifest: &Manifest) -> Vec<(String, String)> {
+fn leaves(manifest: &Manifest) -> Leaves {
     let mut all = config_leaves(manifest);
     let mut add = |key: &str, value: Option<String>| all.extend(value.map(|value| (key.to_owned(), value)));
     if !manifest.config_value(SEED).is_some_and(Value::is_integer) {
@@ -120,7 +122,7 @@ fn gpus(inventory: &serde_json::Value) -> Option<String> {
 }
 
 /// The config without labels.
-fn config_leaves(manifest: &Manifest) -> Vec<(String, String)> {
+fn config_leaves(manifest: &Manifest) -> Leaves {
     let mut all = Vec::new();
     // The manifest was parsed from TOML: its config parses again.
     if let Ok(document) = manifest.config().parse::<DocumentMut>() {
@@ -130,7 +132,7 @@ fn config_leaves(manifest: &Manifest) -> Vec<(String, String)> {
     all
 }
 
-fn walk(table: &dyn TableLike, path: &str, all: &mut Vec<(String, String)>) {
+fn walk(table: &dyn TableLike, path: &str, all: &mut Leaves) {
     for (key, item) in table.iter() {
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         match item {

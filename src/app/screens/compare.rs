@@ -75,7 +75,7 @@ const GRIDS: [(usize, usize); 6] = [(0, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 
 /// What is remembered from one time to the next.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of the screen, on or off")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the screen")]
 struct Settings {
     axis: XAxis,
     smoothing: usize,
@@ -241,7 +241,7 @@ impl Compare {
         if stamp == self.configs_asked {
             return;
         }
-        self.configs_asked = stamp.clone();
+        self.configs_asked.clone_from(&stamp);
         let folders: Vec<Folder> = self.sessions.iter().map(|id| cx.shared.folder(id)).collect();
         cx.work(Lane::Compare, move || effect::Reply::Compare(Reply::Configs(read(stamp, &folders))));
     }
@@ -541,7 +541,7 @@ impl Screen for Compare {
 
 impl Compare {
     fn set_filter(&mut self, filter: &str) {
-        self.filter = filter.to_owned();
+        filter.clone_into(&mut self.filter);
         self.pattern = (!filter.is_empty()).then(|| pattern(filter)).and_then(Result::ok);
         self.first = 0;
         self.focus = 0;

@@ -40,13 +40,6 @@ fn row(driver: &mut Driver, series: &str) -> String {
 }
 
 #[test]
-#[ignore = "local"]
-fn make_demo() {
-    let root = std::path::PathBuf::from(std::env::var("DC_DEMO").unwrap());
-    make(&root);
-}
-
-#[test]
 fn two_sessions_at_80x24() {
     let (_root, mut driver) = compared(80, 24, &[HAYAO, OTHER]);
     insta::assert_snapshot!(driver.text());
@@ -127,6 +120,7 @@ fn seeds_of_one_recipe_become_a_mean_with_its_spread() {
     let expected = 0.06 + 0.1 * (-300.0_f64 / 120.0).exp() + 0.002;
     let line = row(&mut driver, "val/l1");
     assert!(line.contains(&crate::report::number::value(expected)), "{expected} in {line}");
+    assert!(driver.shows("dim: of another step"), "step 300 of the group against 400: {text}");
     driver.key("S");
     assert!(driver.shows("band 1 sd"), "{}", driver.text());
     // Clock times have no mean.
@@ -241,4 +235,13 @@ fn a_sessions_telemetry_is_shown_over_its_history() {
     assert!(text.contains("at 12:0"), "{text}");
     driver.keys(&["esc", "esc"]);
     assert!(!driver.shows("telemetry of the session"));
+}
+
+#[test]
+fn a_narrow_table_shows_values_before_differences() {
+    let (_root, mut driver) = compared(40, 14, &[HAYAO, OTHER]);
+    driver.keys(&["tab"]);
+    let text = driver.text();
+    let line = text.lines().find(|line| line.contains("loss/d")).unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(line.split_whitespace().count(), 3, "a name and two values: {text}");
 }

@@ -292,9 +292,9 @@ fn band(low: &[Column], high: &[Column]) -> Vec<(f64, f64)> {
             // From the last value of the column before to the first of this one.
             let start = (low[from].last().map_or(f64::NAN, |it| it.y), high[from].last().map_or(f64::NAN, |it| it.y));
             let end = (column.first().map_or(f64::NAN, |it| it.y), high[at].first().map_or(f64::NAN, |it| it.y));
-            for (place, value) in band[from..at].iter_mut().enumerate().skip(1) {
-                let share = place as f64 / (at - from) as f64;
-                *value = (start.0 + (end.0 - start.0) * share, start.1 + (end.1 - start.1) * share);
+            for (done, between) in band[from + 1..at].iter_mut().enumerate() {
+                let share = (done + 1) as f64 / (at - from) as f64;
+                *between = (start.0 + (end.0 - start.0) * share, start.1 + (end.1 - start.1) * share);
             }
         }
         before = Some(at);
@@ -309,7 +309,9 @@ mod tests {
     /// A curve of (step, value), half a second a step.
     fn curve(points: &[(i64, f64)]) -> Curve {
         let mut curve = Curve::new();
-        points.iter().for_each(|&(step, value)| push(&mut curve, 0, step, value));
+        for &(step, value) in points {
+            push(&mut curve, 0, step, value);
+        }
         curve
     }
 

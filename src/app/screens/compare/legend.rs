@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use crate::app::hits::{Hits, Target};
 use crate::app::screens::compare::Compare;
@@ -63,7 +64,7 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         let right = place.right().min(area.right());
         let x = text::put(buffer, place.x, place.y, right, shared.glyphs.mark, colour);
         let chosen = several && index == compare.chosen();
-        let style = if chosen { colour.patch(theme.title) } else { colour };
+        let style = if chosen { colour.add_modifier(Modifier::BOLD) } else { colour };
         let mut x = text::put(buffer, x + 1, place.y, right, &entry.label, style);
         if chosen {
             // Where there are no colours the choice must show, too.

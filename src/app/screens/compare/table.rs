@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 use crate::app::data::{CurvesAnswer, Plot};
 use crate::app::hits::{Hits, Target};
@@ -16,6 +17,8 @@ use crate::report::number;
 const VALUE: usize = 10;
 /// Cells of a difference.
 const DIFFERENCE: usize = 10;
+/// Cells between two columns.
+const GAP: usize = 2;
 /// Cells of a series' name, at least and at most.
 const NAME: (usize, usize) = (12, 30);
 
@@ -32,6 +35,8 @@ struct Columns {
     name: usize,
     /// Entries, the baseline first.
     entries: Vec<usize>,
+    /// Cells of a difference with the space before it; none where there is no room for one.
+    difference: usize,
 }
 
 impl Columns {
@@ -40,42 +45,54 @@ impl Columns {
         let name = longest.clamp(NAME.0, NAME.1).min(usize::from(width) / 3).max(1);
         let base = compare.base();
         let others: Vec<usize> = (0..compare.entries.len()).filter(|&place| place != base).collect();
-        let room = usize::from(width).saturating_sub(name + VALUE + 2) / (VALUE + DIFFERENCE + 3);
+        let free = usize::from(width).saturating_sub(name + VALUE + 2);
+        // Two values say more than one and no difference.
+        let difference = if free < GAP + VALUE + 1 + DIFFERENCE { 0 } else { 1 + DIFFERENCE };
+        let room = free / (GAP + VALUE + difference);
         let at = others.iter().position(|&place| place == compare.chosen()).unwrap_or(0);
         let first = (at + 1).saturating_sub(room).min(others.len().saturating_sub(room));
         let shown = others.into_iter().skip(first).take(room);
         let entries = std::iter::once(base).chain(shown).filter(|&place| place < compare.entries.len()).collect();
-        Self { name, entries }
+        Self { name, entries, difference }
     }
 
-    /// Where a column's value ends.
+    /// Where a column's value ends: only the baseline, which is first, has no difference behind it.
     fn value_right(&self, area: Rect, column: usize) -> u16 {
-        let first = area.x as usize + 1 + self.name + 2 + VALUE;
-        (first + column * (VALUE + DIFFERENCE + 3)) as u16
+        let first = usize::from(area.x) + 1 + self.name + 2 + VALUE;
+        let others = column * (GAP + VALUE) + column.saturating_sub(1) * self.difference;
+        (first + others) as u16
+    }
+
+    /// Where a column ends.
+    fn right(&self, area: Rect, column: usize) -> u16 {
+        self.value_right(area, column) + if column > 0 { self.difference as u16 } else { 0 }
     }
 }
 
 /// Draw it.
 pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let theme = &shared.theme;
-    heading(compare, shared, area, buffer);
-    let Some(answer) = &compare.answer else { return };
-    if area.height < 2 {
+    let Some(answer) = compare.answer.as_ref().filter(|_| area.height > 1) else {
+        heading(compare, false, shared, area, buffer);
         return;
-    }
+    };
     let columns = Columns::of(compare, area.width.saturating_sub(2));
     for (column, &place) in columns.entries.iter().enumerate() {
         let entry = &compare.entries[place];
-        let right = columns.value_right(area, column) + if column > 0 { DIFFERENCE as u16 + 1 } else { 0 };
-        let room = if column > 0 { VALUE + DIFFERENCE + 1 } else { VALUE + 1 };
+        let right = columns.right(area, column).min(area.right());
+        let room = VALUE + 1 + if column > 0 { columns.difference } else { 0 };
         let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
         let style = theme.series[entry.colour % theme.series.len()];
-        let style =
-            if place == compare.chosen() && compare.entries.len() > 1 { style.patch(theme.title) } else { style };
-        let begin = text::put_right(buffer, area.x, area.y + 1, right.min(area.right()), &label, style);
+        let style = if place == compare.chosen() && compare.entries.len() > 1 {
+            style.add_modifier(Modifier::BOLD)
+        } else {
+            style
+        };
+        let begin = text::put_right(buffer, area.x, area.y + 1, right, &label, style);
         hits.push(Rect { x: begin, y: area.y + 1, width: right - begin, height: 1 }, Target::Column(place));
     }
     let rows = compare.listed();
+    let mut apart = false;
     for (line, series) in rows.iter().enumerate() {
         let y = area.y + 2 + line as u16;
         let place = Rect { y, height: 1, ..area };
@@ -88,11 +105,13 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
         }
         text::put(buffer, area.x + 1, y, area.right(), &padded(&series.name, columns.name, shared), theme.text);
         if let Some(plot) = answer.plots.iter().find(|plot| plot.series == series.name) {
-            row(compare, answer, plot, shared, area, y, &columns, buffer);
+            apart |= row(compare, answer, plot, shared, area, y, &columns, buffer);
         }
     }
+    heading(compare, apart, shared, area, buffer);
 }
 
+/// Draw a row; whether newest values in it are of other steps than the baseline's.
 #[expect(clippy::too_many_arguments, reason = "one row of a table in a buffer")]
 fn row(
     compare: &Compare,
@@ -103,7 +122,7 @@ fn row(
     y: u16,
     columns: &Columns,
     buffer: &mut Buffer,
-) {
+) -> bool {
     let theme = &shared.theme;
     let better = Better::of(&plot.series);
     let (_, scale) = plots::unit(&plot.series);
@@ -115,30 +134,37 @@ fn row(
         .collect();
     let best = best_of(&all, better);
     let base = all.get(compare.base()).copied().flatten();
+    let mut apart = false;
     for (column, &place) in columns.entries.iter().enumerate() {
         let right = columns.value_right(area, column).min(area.right());
         let Some(reading) = all[place] else {
             text::put_right(buffer, area.x, y, right, shared.glyphs.none, theme.dim);
             continue;
         };
-        let style = if best == Some(reading.value) { theme.good.patch(theme.title) } else { theme.text };
+        let style = if best == Some(reading.value) { theme.text.add_modifier(Modifier::BOLD) } else { theme.text };
         let style = if reading.value.is_finite() { style } else { theme.bad };
         text::put_right(buffer, area.x, y, right, &number::value(reading.value), style);
-        if place == compare.base() {
+        if place == compare.base() || columns.difference == 0 {
             continue;
         }
         let Some(base) = base else { continue };
         let Some(words) = difference(reading.value, base.value) else { continue };
-        let style = if better.prefers(reading.value, base.value) {
+        // Values of different steps show no progress of one over the other.
+        let is_apart = compare.settings.which == Which::Final && reading.step != base.step;
+        apart |= is_apart;
+        let style = if is_apart {
+            theme.dim
+        } else if better.prefers(reading.value, base.value) {
             theme.good
         } else if better.prefers(base.value, reading.value) {
             theme.warn
         } else {
             theme.dim
         };
-        let right = (right + 1 + DIFFERENCE as u16).min(area.right());
+        let right = columns.right(area, column).min(area.right());
         text::put_right(buffer, area.x, y, right, &words, style);
     }
+    apart
 }
 
 /// The best finite value where there are at least two that are not the same.
@@ -164,25 +190,29 @@ fn difference(value: f64, base: f64) -> Option<String> {
     })
 }
 
-fn heading(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let theme = &shared.theme;
     text::rule(buffer, area, shared.glyphs.rule, theme.rule);
     let style = if compare.part == Part::Table { theme.accent } else { theme.title };
     let which = compare.settings.which;
     let x = text::put(buffer, area.x + 2, area.y, area.right(), &format!(" {} ", which.word()), style);
-    let mut words = String::new();
+    let mut words: Vec<String> = Vec::new();
     if which == Which::Here {
-        words = match (compare.lens.crosshair, &compare.answer) {
-            (Some(x), Some(answer)) => format!("{} ", view::place(x, answer.axis, shared)),
-            _ => "which left and right set in the charts ".to_owned(),
-        };
+        words.push(match (compare.lens.crosshair, &compare.answer) {
+            (Some(x), Some(answer)) => view::place(x, answer.axis, shared),
+            _ => "which left and right set in the charts".to_owned(),
+        });
     }
     if compare.half_life() > 0.0 {
-        words.push_str(&format!("smoothed over {} steps ", number::value(compare.half_life())));
+        words.push(format!("smoothed over {} steps", number::value(compare.half_life())));
     }
     if compare.entries.len() > 1 {
-        words.push_str("and difference to the baseline ");
+        words.push("and difference to the baseline".to_owned());
     }
+    if apart {
+        words.push("(dim: of another step)".to_owned());
+    }
+    let words = words.join(" ") + if words.is_empty() { "" } else { " " };
     let x = text::put(buffer, x, area.y, area.right(), &words, theme.dim);
     let (len, rows) = (compare.series.len(), rows_in(area));
     if len > rows {

@@ -61,11 +61,19 @@ pub fn layout(compare: &Compare, shared: &Shared, area: Rect) -> Layout {
     Layout {
         legend: at(area.y, legend),
         charts: place,
-        grid: if place.is_empty() { Grid::default() } else { Grid::of(place, columns, rows) },
+        grid: if place.is_empty() { Grid::default() } else { filled(Grid::of(place, columns, rows), compare, place) },
         table: at(top + charts, table),
         config: at(top + charts + table, config),
         foot: at(area.bottom().saturating_sub(foot), foot),
     }
+}
+
+/// A grid without rows and columns that would stay empty.
+fn filled(grid: Grid, compare: &Compare, area: Rect) -> Grid {
+    let charts = compare.series.len().clamp(1, grid.page().max(1));
+    let rows = charts.div_ceil(grid.columns.max(1));
+    let columns = charts.div_ceil(rows);
+    Grid { columns, rows, cell: (area.width / columns as u16, area.height / rows as u16) }
 }
 
 /// Rows of the table and of the config, of `room` for them and the charts.
@@ -276,29 +284,33 @@ fn footnote(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer)
     if area.is_empty() {
         return;
     }
-    let dot = shared.glyphs.dot;
-    let mut words = format!("x {}", compare.settings.axis.word());
+    let mut words = vec![format!("x {}", compare.settings.axis.word())];
     if let Some(x) = compare.lens.crosshair {
-        words.push_str(&format!("{dot}crosshair at {}", place(x, compare.settings.axis, shared)));
+        words.push(format!("crosshair at {}", place(x, compare.settings.axis, shared)));
     }
     if compare.half_life() > 0.0 {
-        words.push_str(&format!("{dot}smoothed over {} steps", number::value(compare.half_life())));
+        words.push(format!("smoothed over {} steps", number::value(compare.half_life())));
     }
     if compare.groups_are_shown() && compare.entries.iter().any(Entry::is_group) {
-        words.push_str(&format!("{dot}band {}", compare.settings.spread.word()));
+        words.push(format!("band {}", compare.settings.spread.word()));
     } else if compare.settings.seeds && compare.settings.axis == XAxis::Wall {
-        words.push_str(&format!("{dot}seeds apart: clock times have no mean"));
+        words.push("seeds apart: clock times have no mean".to_owned());
     }
     if !compare.filter.is_empty() {
-        words.push_str(&format!("{dot}filter {}", compare.filter));
+        words.push(format!("filter {}", compare.filter));
     }
+    let words = if compare.sessions.len() < 2 {
+        "mark two or more sessions on screen 1 with space to compare them".to_owned()
+    } else {
+        words.join(shared.glyphs.dot)
+    };
     let shown = compare.charted().len();
     let first = (compare.first + 1).min(compare.series.len());
-    let count = format!("charts {first}-{} of {}", compare.first + shown, compare.series.len());
+    let count = match shown {
+        0 => String::new(),
+        _ => format!("charts {first}-{} of {}", compare.first + shown, compare.series.len()),
+    };
     let right = text::put_right(buffer, area.x, area.y, area.right().saturating_sub(1), &count, theme.dim);
-    if compare.sessions.len() < 2 {
-        words = "mark two or more sessions on screen 1 with space to compare them".to_owned();
-    }
     let room = usize::from(right.saturating_sub(area.x + 2));
     text::put(buffer, area.x + 1, area.y, right, &text::fit(&words, room, shared.glyphs.ellipsis), theme.dim);
 }

@@ -16,6 +16,7 @@ use crate::app::screens::system::{Mode, System, gpus, history, host, processes};
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::app::widgets::chart::{ChartView, Regions};
+use crate::record::Column;
 use crate::report::{Axis, Chart, Crosshair, Kind, number};
 
 /// Cells of a chart that is worth its place.
@@ -60,7 +61,9 @@ pub fn layout(system: &System, area: Rect) -> Layout {
     };
     let height = left - processes;
     let charts = at(area.y + gpus + host, height);
-    let columns = usize::from((area.width / CHART.0).clamp(1, BESIDE)).min(panels.max(1));
+    // As many beside each other as fit, evenly over the rows that this takes.
+    let most = usize::from((area.width / CHART.0).clamp(1, BESIDE));
+    let columns = panels.div_ceil(panels.div_ceil(most).max(1)).max(1);
     let rows = usize::from((height / CHART.1).max(1)).min(panels.div_ceil(columns).max(1));
     let grid = if height < 3 {
         Grid { columns, rows: 0, cell: (0, 0) }
@@ -150,7 +153,7 @@ fn chart(system: &System, source: Source<'_>, panel: &Panel, shared: &Shared, pl
 /// What the top edge of a chart stands for: at least the highest value that is drawn.
 fn top(panel: &Panel, source: Source<'_>, chart: &Chart) -> f64 {
     let columns = chart.lines.iter().flat_map(|line| &line.raw);
-    let peak = columns.filter_map(crate::record::Column::max).map(|mark| mark.y).fold(0.0, f64::max);
+    let peak = columns.filter_map(Column::max).map(|mark| mark.y).fold(0.0, f64::max);
     let whole = match &panel.top {
         Top::Value(value) => Some(*value),
         Top::Series(series) => {
