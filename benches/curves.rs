@@ -1,7 +1,10 @@
 //! What drawing curves costs, over runs of every length: `just bench curves`.
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and may stop at once")]
 
-use std::{hint::black_box, time::{Duration, Instant}};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use atelier::{
     app::widgets::chart::{ChartView, Palette, Regions},

@@ -27,7 +27,10 @@ const ROWS: u16 = 45;
 fn main() {
     let all = std::env::args().any(|argument| argument == "all");
     println!("{COLUMNS}x{ROWS}, {SERIES} series, figures of one run each");
-    println!("{:>12} {:>14} {:>12} {:>22} {:>12}", "points", "first screen", "resident", "key to frame p50/p99", "idle");
+    println!(
+        "{:>12} {:>14} {:>12} {:>22} {:>12}",
+        "points", "first screen", "resident", "key to frame p50/p99", "idle"
+    );
     let sizes: &[usize] = if all { &[10_000, 100_000, 1_000_000, 10_000_000] } else { &[10_000, 100_000, 1_000_000] };
     for &points in sizes {
         let dir = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ mod train;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::session::control::Request;
 
@@ -73,6 +73,11 @@ enum Command {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
+
+/// The whole command line as clap knows it: names, flags, help.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Parse the process's arguments and run; errors are printed here and nowhere else.
 pub fn main() -> ExitCode {

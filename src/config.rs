@@ -65,6 +65,8 @@ pub enum Paths {
     /// A missing path is a mistake: for a run that is about to start.
     #[default]
     Checked,
+    /// The same, but for the weights to start from: for a run that goes on from a checkpoint, which took their place.
+    Resumed,
     /// Paths are not looked at: for a session's own config, or a check on another machine.
     Unchecked,
 }
@@ -122,8 +124,9 @@ pub fn parse_with(text: &str, origin: &str, overrides: &[String], paths: Paths) 
         experiment = typed::<Experiment>(&mut top, &mut walk, &sources);
         let broken = experiment.as_ref().map(|experiment| {
             let mut broken = rules::broken(experiment);
-            if paths == Paths::Checked {
-                broken.extend(rules::missing_paths(experiment));
+            if paths != Paths::Unchecked {
+                let started = |rule: &rules::Broken| paths == Paths::Resumed && rule.keys == [rules::PRETRAINED];
+                broken.extend(rules::missing_paths(experiment).into_iter().filter(|rule| !started(rule)));
             }
             broken
         });

@@ -21,12 +21,7 @@ pub struct Binding {
 
 impl Binding {
     /// A row of a table.
-    pub const fn new(
-        keys: &'static [&'static str],
-        verb: Verb,
-        hint: &'static str,
-        help: &'static str,
-    ) -> Self {
+    pub const fn new(keys: &'static [&'static str], verb: Verb, hint: &'static str, help: &'static str) -> Self {
         Self { keys, verb, hint, help }
     }
 }

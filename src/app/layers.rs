@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use crate::app::action::Verb;
 use crate::app::hits::{Hits, Target};
-use crate::app::screens::{ScreenKind, compare, dataset, run, samples, sessions};
+use crate::app::screens::{ScreenKind, compare, dataset, run, sessions};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 
@@ -65,8 +65,6 @@ pub enum Purpose {
     Run(run::Purpose),
     /// The comparison asked.
     Compare(compare::Purpose),
-    /// The samples asked.
-    Samples(samples::Purpose),
     /// The pairs asked.
     Dataset(dataset::Purpose),
 }
@@ -78,7 +76,6 @@ impl Purpose {
             Self::Sessions(_) => ScreenKind::Sessions,
             Self::Run(_) => ScreenKind::Run,
             Self::Compare(_) => ScreenKind::Compare,
-            Self::Samples(_) => ScreenKind::Samples,
             Self::Dataset(_) => ScreenKind::Dataset,
         }
     }

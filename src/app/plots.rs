@@ -174,7 +174,8 @@ pub fn with_unit(value: f64, scale: f64, unit: &str) -> String {
     format!("{}{unit}", number::value(value * scale))
 }
 
-/// What several lines say, each in its own colour, in the rule of a drawn chart's title. What has no room is left out.
+/// What several lines say, each in its own colour, in the rule of a drawn chart's title: all of them, or none where one
+/// has no room.
 pub fn beside_title(words: &[(String, Looks)], chart: &Chart, rule: Looks, place: Rect, buffer: &mut Buffer) {
     if place.height < 2 {
         return;
@@ -184,10 +185,11 @@ pub fn beside_title(words: &[(String, Looks)], chart: &Chart, rule: Looks, place
     // The number of points keeps its place at the right.
     let points = chart.points.map_or(0, |points| number::count(points).len() as u16 + 9);
     let right = place.right().saturating_sub(points);
+    let needed: usize = words.iter().map(|(word, _)| text::width(word) + 1).sum();
+    if usize::from(x) + needed + 1 > usize::from(right) {
+        return;
+    }
     for (word, style) in words {
-        if x + text::width(word) as u16 + 2 > right {
-            return;
-        }
         x = text::put(buffer, x, place.y, right, " ", rule);
         x = text::put(buffer, x, place.y, right, word, *style);
         text::put(buffer, x, place.y, right, " ", rule);

@@ -38,8 +38,7 @@ pub enum ScreenKind {
 
 impl ScreenKind {
     /// In the order of the keys 1 to 6.
-    pub const ALL: [Self; 6] =
-        [Self::Sessions, Self::Run, Self::Compare, Self::Samples, Self::System, Self::Dataset];
+    pub const ALL: [Self; 6] = [Self::Sessions, Self::Run, Self::Compare, Self::Samples, Self::System, Self::Dataset];
 
     /// The noun.
     pub fn word(self) -> &'static str {

@@ -125,7 +125,10 @@ impl Shared {
 
     /// The place of a session's colour: its place among the marked ones, else one that its id gives it for good.
     pub fn colour(&self, id: &str) -> usize {
-        let hash = || id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash = || {
+            id.bytes()
+                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        };
         self.marked.iter().position(|it| it == id).unwrap_or_else(|| hash() as usize) % self.theme.series.len()
     }
 }

@@ -79,7 +79,8 @@ impl Terminal {
     /// does. `render` draws the cells and gives the pictures that are laid over them.
     pub fn draw(&mut self, render: impl FnOnce(&mut Buffer) -> Vec<Placed>) -> io::Result<()> {
         let size = self.backend.size()?;
-        let (width, height) = if size.width == 0 || size.height == 0 { UNKNOWN_SIZE } else { (size.width, size.height) };
+        let (width, height) =
+            if size.width == 0 || size.height == 0 { UNKNOWN_SIZE } else { (size.width, size.height) };
         let area = Rect::new(0, 0, width, height);
         let resized = self.shown.area != area;
         if resized {

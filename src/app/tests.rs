@@ -48,8 +48,15 @@ impl Driver {
         let (mut app, effects) = App::new(options, Clock::fixed(NOW.parse().unwrap()));
         app.shared.zone = jiff::tz::TimeZone::UTC;
         let root = options.root.clone();
-        let mut driver =
-            Self { app, commands: Vec::new(), bells: Vec::new(), inert: false, holder: Holder::default(), root, size: (width, height) };
+        let mut driver = Self {
+            app,
+            commands: Vec::new(),
+            bells: Vec::new(),
+            inert: false,
+            holder: Holder::default(),
+            root,
+            size: (width, height),
+        };
         driver.carry_out(effects);
         driver.resize(width, height);
         driver

@@ -129,8 +129,8 @@ const LIGHT: Theme = Theme {
     key: fg(0x05_50_ae),
     crosshair: fg(0x74_3c_c4),
     layer: on(Style::new(), 0xf3_f5_f8),
-    series: all([0x09_59_c4, 0xb6_4e_00, 0x1a_74_34, 0x74_3c_c4, 0xc4_1e_2b, 0x0a_75_6c, 0x85_66_00, 0xb0_2a_7a]),
-    bands: all([0xb4_cd_ee, 0xec_c9_ab, 0xb2_d6_bb, 0xd5_c4_ee, 0xee_b9_bd, 0xb0_d8_d4, 0xdf_d3_a8, 0xe9_bd_d8]),
+    series: all([0x09_59_c4, 0xb6_4e_00, 0x1a_74_34, 0x74_3c_c4, 0xc4_1e_2b, 0x0a_75_78, 0x85_66_00, 0xb0_2a_7a]),
+    bands: all([0xb4_cd_ee, 0xec_c9_ab, 0xb2_d6_bb, 0xd5_c4_ee, 0xee_b9_bd, 0xb0_d8_d8, 0xdf_d3_a8, 0xe9_bd_d8]),
 };
 
 const COLOUR_BLIND: Theme = Theme {
@@ -175,7 +175,9 @@ impl Theme {
         };
         match depth {
             Depth::True => theme,
-            Depth::Indexed => theme.map(|style| Style { fg: style.fg.map(indexed), bg: style.bg.map(indexed), ..style }),
+            Depth::Indexed => {
+                theme.map(|style| Style { fg: style.fg.map(indexed), bg: style.bg.map(indexed), ..style })
+            }
         }
     }
 

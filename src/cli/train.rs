@@ -10,16 +10,17 @@ use crossbeam_channel::Sender;
 
 use crate::alerts::{self, Alert};
 use crate::cli::Usage;
-use crate::config::{self, AlertAction, Loaded, Paths};
+use crate::config::{self, AlertAction, ConfigErrors, Loaded, Paths};
 use crate::native::torch::{libtorch_version, load_cuda};
 use crate::record::{At, Event, Recorder};
 use crate::session::control::{Request, Response};
 use crate::session::detach::Launched;
 use crate::session::{self, Folder, New, Session, SessionError, SessionRecorder, State};
 use crate::telemetry::{self, Reading};
-use crate::train::control::{self, Order};
+use crate::train::control::Order;
 use crate::train::engine::{Engine, Outcome, Surroundings};
 use crate::train::interrupt::Interrupt;
+use crate::train::{checkpoint, control};
 
 mod branch;
 mod prepare;
@@ -163,11 +164,23 @@ fn effective_config(args: &Args, folder: Option<&Folder>) -> anyhow::Result<Load
             if let Some(directory) = manifest.directory.as_ref().map(Path::new).filter(|path| path.is_dir()) {
                 std::env::set_current_dir(directory).with_context(|| format!("go to {}", directory.display()))?;
             }
-            config::parse_with(&manifest.config(), &folder.manifest().display().to_string(), &args.set, Paths::Checked)
+            resumed_config(folder, &manifest.config(), &args.set)
         }
         (None, None) => return Err(Usage("name a config, or a session with --resume".to_owned()).into()),
     };
     loaded.map_err(|errors| Usage::from(errors).into())
+}
+
+/// A session's own config. With a checkpoint to go on from, the weights it once started from are not read again, and may
+/// be gone.
+fn resumed_config(folder: &Folder, text: &str, overrides: &[String]) -> Result<Loaded, ConfigErrors> {
+    let goes_on = checkpoint::list(&folder.checkpoints()).is_ok_and(|entries| !entries.is_empty());
+    let paths = if goes_on { Paths::Resumed } else { Paths::Checked };
+    let mut loaded = config::parse_with(text, &folder.manifest().display().to_string(), overrides, paths)?;
+    if goes_on {
+        loaded.experiment.pix2pixhd.generator.pretrained = None;
+    }
+    Ok(loaded)
 }
 
 /// A session that cannot be found is a mistake of the call; everything else is not.

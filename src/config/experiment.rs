@@ -263,6 +263,8 @@ pub struct Generator {
     pub niter_fix_global: usize,
     /// How features grow: `transposed` (the reference) or `resize` (nearest + convolution, no checkerboard).
     pub upsample: Upsample,
+    /// Normalisation after the convolutions, as NVIDIA's `--norm`: `instance` (the reference's default) or `batch`.
+    pub norm: Norm,
     /// Spectral normalisation of every convolution.
     pub spectral_norm: bool,
     /// Start from these weights (`.safetensors` or NVIDIA's `.pth`); a global generator fills an enhancer's global branch.
@@ -282,6 +284,7 @@ impl Default for Generator {
             n_blocks_local: 3,
             niter_fix_global: 0,
             upsample: Upsample::Transposed,
+            norm: Norm::Instance,
             spectral_norm: false,
             pretrained: None,
         }
@@ -306,6 +309,16 @@ pub enum Upsample {
     Transposed,
     /// Nearest-neighbour resize, then a convolution.
     Resize,
+}
+
+/// Normalisation of features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// Each image by its own statistics. It forgets how bright and how saturated an image is as a whole.
+    Instance,
+    /// By the batch's statistics in training, by running ones afterwards. It keeps an image's overall colour.
+    Batch,
 }
 
 /// `[pix2pixhd.discriminator]`, NVIDIA's option names and defaults.

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::{Device, Experiment, GanMode, GeneratorKind, Metric, Precision};
 
+/// The weights that a run starts from.
+pub const PRETRAINED: &str = "pix2pixhd.generator.pretrained";
+
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
@@ -192,7 +195,7 @@ pub fn missing_paths(experiment: &Experiment) -> Vec<Broken> {
     let loss = &experiment.pix2pixhd.loss;
     let pretrained = experiment.pix2pixhd.generator.pretrained.as_deref();
     let vgg = loss.vgg_weights.as_deref().filter(|_| loss.vgg > 0.0);
-    for (key, path) in [("pix2pixhd.generator.pretrained", pretrained), ("pix2pixhd.loss.vgg_weights", vgg)] {
+    for (key, path) in [(PRETRAINED, pretrained), ("pix2pixhd.loss.vgg_weights", vgg)] {
         let Some(path) = path else { continue };
         if !path.is_file() {
             let what = if path.is_dir() { "is a folder, not a file" } else { "does not exist" };

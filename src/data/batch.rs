@@ -23,4 +23,9 @@ pub trait Batches: Send {
 
     /// The batch at `index` of `epoch`, both from 0: the same one whenever it is asked for.
     fn batch(&mut self, epoch: usize, index: usize) -> Result<Batch, BatchError>;
+
+    /// What a person should know about how batches came so far, once each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -194,6 +194,10 @@ impl Batches for Loader {
     fn batch(&mut self, epoch: usize, index: usize) -> Result<Batch, BatchError> {
         Self::batch(self, epoch, index).map_err(Into::into)
     }
+
+    fn remarks(&self) -> Vec<String> {
+        Self::remarks(self)
+    }
 }
 
 impl Plan {

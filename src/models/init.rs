@@ -39,6 +39,17 @@ pub fn convolution(seed: u64, name: &str, shape: &[i64], weight_shape: &[i64]) -
     }
 }
 
+/// A batch norm's tensors as NVIDIA's `weights_init` and PyTorch leave them: weights N(1, 0.02), biases and means 0,
+/// variances 1.
+pub fn batch_norm(seed: u64, name: &str, shape: &[i64]) -> Result<Tensor, TchError> {
+    let constant = |value: f32| fill(shape, |_| value);
+    match name.rsplit('.').next() {
+        Some("weight") => normal(seed, name, shape, 0.02)?.f_add_scalar(1.0),
+        Some("running_var") => constant(1.0),
+        _ => constant(0.0),
+    }
+}
+
 fn fill(shape: &[i64], element: impl Fn(u64) -> f32 + Sync + Send) -> Result<Tensor, TchError> {
     // Straight into libtorch's memory: a tensor too large for the machine is then libtorch's error, not an abort.
     filled(shape, |values| {

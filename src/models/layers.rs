@@ -15,6 +15,8 @@ pub struct View<'a> {
     kind: Kind,
     /// The slope of every leaky `ReLU`, 0.2: tch's own `leaky_relu` has no argument for it.
     slope: Option<Tensor>,
+    /// Whether batch norms take the batch's statistics and bring the running ones along.
+    training: bool,
 }
 
 impl<'a> View<'a> {
@@ -26,12 +28,19 @@ impl<'a> View<'a> {
             prepared.insert(name, tensor.f_to_kind(kind)?); // the same tensor where the kind is
         }
         for (name, tensor) in params.iter().filter(|(name, _)| !name.ends_with(".weight_orig")) {
-            if tensor.f_kind()? != kind {
+            // Norms compute in the masters' precision, and a cast copy of running statistics would lose their updates.
+            if tensor.f_kind()? != kind && !params.is_of_norm(name) {
                 prepared.insert(name.to_owned(), tensor.f_to_kind(kind)?);
             }
         }
         let slope = device.map(|device| Tensor::f_full([1], 0.2, (kind, device))).transpose()?;
-        Ok(Self { params, prepared, kind, slope })
+        Ok(Self { params, prepared, kind, slope, training: false })
+    }
+
+    /// The same for a training step: batch norms normalise by the batch and update their running statistics.
+    #[must_use]
+    pub fn for_training(self) -> Self {
+        Self { training: true, ..self }
     }
 
     /// The arithmetic's precision.
@@ -76,10 +85,30 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The norm at `key`: a batch norm where the network has parameters for one there, else an instance norm.
+    pub fn norm(&self, key: &str, x: &Tensor) -> Result<Tensor, TchError> {
+        let entry = |end: &str| self.params.get(&format!("{key}.{end}"));
+        let [Some(weight), Some(bias), Some(mean), Some(var)] =
+            ["weight", "bias", "running_mean", "running_var"].map(entry)
+        else {
+            return instance_norm(x);
+        };
+        let x = x.f_to_kind(weight.f_kind()?)?;
+        let y = x.f_batch_norm(Some(weight), Some(bias), Some(mean), Some(var), self.training, MOMENTUM, EPS, true)?;
+        y.f_to_kind(self.kind)
+    }
+
+    /// The norm at `key`, then `ReLU`. Not in place: an instance norm's result is a view, and libtorch would copy
+    /// gradients for it.
+    pub fn norm_relu(&self, key: &str, x: &Tensor) -> Result<Tensor, TchError> {
+        self.norm(key, x)?.f_relu()
+    }
+
     /// `x + norm(conv(relu(norm(conv(x)))))`, with nothing after the addition.
     pub fn resnet_block(&self, key: &str, x: &Tensor) -> Result<Tensor, TchError> {
-        let h = norm_relu(&self.conv_reflect(&format!("{key}.conv_block.1"), x, 1)?)?;
-        let h = instance_norm(&self.conv_reflect(&format!("{key}.conv_block.5"), &h, 1)?)?;
+        let at = |position: usize| format!("{key}.conv_block.{position}");
+        let h = self.norm_relu(&at(2), &self.conv_reflect(&at(1), x, 1)?)?;
+        let h = self.norm(&at(6), &self.conv_reflect(&at(5), &h, 1)?)?;
         x.f_add(&h)
     }
 }
@@ -89,16 +118,15 @@ pub fn wide(kind: Kind) -> Kind {
     if kind == Kind::Double { Kind::Double } else { Kind::Float }
 }
 
+/// PyTorch's defaults of both norms.
+const MOMENTUM: f64 = 0.1;
+const EPS: f64 = 1e-5;
+
 /// Instance norm without affine parameters or running statistics, eps 1e-5. libtorch accumulates the statistics of a
 /// bfloat16 input in float32.
 pub fn instance_norm(x: &Tensor) -> Result<Tensor, TchError> {
     let none = None::<&Tensor>;
-    x.f_instance_norm(none, none, none, none, true, 0.1, 1e-5, true)
-}
-
-/// Instance norm, then `ReLU`. Not in place: the norm's result is a view, and libtorch would copy gradients for it.
-pub fn norm_relu(x: &Tensor) -> Result<Tensor, TchError> {
-    instance_norm(x)?.f_relu()
+    x.f_instance_norm(none, none, none, none, true, MOMENTUM, EPS, true)
 }
 
 /// The pyramid step of generator and discriminator: 3x3 average, stride 2, borders averaged over what is there.

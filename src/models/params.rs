@@ -1,6 +1,7 @@
-//! Named parameters of one network, in a fixed order.
+//! Named parameters of one network, in a fixed order, and with them what batch norms keep: running statistics, which
+//! are part of the reference's state dict and are never trained.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tch::{Device, Kind, TchError, Tensor};
 
@@ -12,8 +13,8 @@ pub fn count(layout: &Layout) -> i64 {
     layout.iter().map(|(_, shape)| shape.iter().product::<i64>()).sum()
 }
 
-/// Parameters of one network: leaves that require a gradient, in the order of the reference's state dict. Float32, unless
-/// made with [`Params::from_tensors_as`].
+/// Parameters of one network: leaves that require a gradient (running statistics do not), in the order of the reference's
+/// state dict. Float32, unless made with [`Params::from_tensors_as`].
 #[derive(Debug, Default)]
 pub struct Params {
     entries: Vec<(String, Tensor)>,
@@ -96,8 +97,18 @@ impl Params {
         // copy: the leaf must not share storage with what it was made of.
         let leaf = value.f_detach()?.f_to_device_(device, kind, false, true)?.f_contiguous()?;
         self.index.insert(name.to_owned(), self.entries.len());
-        self.entries.push((name.to_owned(), leaf.f_set_requires_grad(true)?));
+        self.entries.push((name.to_owned(), leaf.f_set_requires_grad(!is_running(name))?));
         Ok(())
+    }
+
+    /// Whether a name is one of a batch norm's four.
+    pub fn is_of_norm(&self, name: &str) -> bool {
+        name.rsplit_once('.').is_some_and(|(stem, _)| self.index.contains_key(&format!("{stem}.running_mean")))
+    }
+
+    /// The running statistics, in order: what a forward pass in training writes.
+    pub fn running(&self) -> impl Iterator<Item = &Tensor> {
+        self.iter().filter(|(name, _)| is_running(name)).map(|(_, tensor)| tensor)
     }
 
     /// Names and tensors, in order.
@@ -136,14 +147,19 @@ impl Params {
     }
 }
 
-/// Whether a key is known baggage that carries no parameter: running statistics that PyTorch 0.3 saved for instance
-/// norms that never used them.
-pub fn is_baggage(key: &str) -> bool {
-    [".running_mean", ".running_var", ".num_batches_tracked"].iter().any(|end| key.ends_with(end))
+/// Whether a name is a batch norm's running mean or variance.
+pub fn is_running(name: &str) -> bool {
+    name.ends_with(".running_mean") || name.ends_with(".running_var")
 }
 
-/// The tensors without known baggage, and a remark on what was dropped when something was.
+/// The tensors without known baggage, and a remark on what was dropped when something was. Baggage are the running
+/// statistics that PyTorch 0.3 saved for instance norms that never used them (there is no weight beside them), and the
+/// count of batches that a batch norm saw, which only matters to one without a momentum.
 pub fn drop_baggage(tensors: Vec<(String, Tensor)>) -> (Vec<(String, Tensor)>, Option<String>) {
+    let norms: HashSet<String> =
+        tensors.iter().filter_map(|(key, _)| key.strip_suffix(".weight").map(str::to_owned)).collect();
+    let is_used = |key: &str| key.rsplit_once('.').is_some_and(|(stem, _)| norms.contains(stem));
+    let is_baggage = |key: &str| key.ends_with(".num_batches_tracked") || (is_running(key) && !is_used(key));
     let (baggage, kept): (Vec<_>, Vec<_>) = tensors.into_iter().partition(|(key, _)| is_baggage(key));
     let remark = baggage.first().map(|(key, _)| {
         format!("ignored {} tensors of running statistics that the networks never use (`{key}`, ...)", baggage.len())
@@ -232,5 +248,18 @@ mod tests {
         let (kept, remark) = drop_baggage(tensors);
         assert_eq!(kept.len(), 1);
         assert!(remark.unwrap().contains("m.2.running_mean"));
+    }
+
+    #[test]
+    fn keeps_the_running_statistics_of_norms_that_use_them() {
+        let names = ["m.2.weight", "m.2.bias", "m.2.running_mean", "m.2.running_var", "m.2.num_batches_tracked"];
+        let (kept, _) = drop_baggage(names.map(|name| (name.to_owned(), Tensor::new())).into());
+        assert_eq!(kept.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names[..4]);
+        let layout: Layout = names[..4].iter().map(|name| ((*name).to_owned(), vec![2])).collect();
+        let params = Params::build(&layout, Device::Cpu, |_, shape| Ok(zeros(shape, Kind::Float))).unwrap();
+        let trained: Vec<bool> = params.iter().map(|(_, tensor)| tensor.requires_grad()).collect();
+        assert_eq!(trained, [true, true, false, false]);
+        assert_eq!(params.running().count(), 2);
+        assert!(params.is_of_norm("m.2.bias") && !params.is_of_norm("m.1.bias"));
     }
 }

@@ -1,7 +1,9 @@
 //! Pix2PixHD (Wang et al. 2018): NVIDIA's generators and discriminator, with the reference's state-dict keys.
 //!
 //! Keys are the positions in the reference's `nn.Sequential`s, where every layer counts: pads, norms, activations.
-//! Norms are instance norms without parameters, so a state dict holds convolutions only, each with a bias.
+//! Instance norms have no parameters, so a state dict holds convolutions only, each with a bias. With `norm = "batch"` a
+//! generator's norms have four tensors each, right after the convolution they follow. The discriminator's are always
+//! instance norms.
 
 pub mod discriminator;
 pub mod enhancer;
@@ -16,7 +18,7 @@ use std::borrow::Cow;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::config::{Discriminator, Generator, GeneratorKind, Upsample};
+use crate::config::{Discriminator, Generator, GeneratorKind, Norm, Upsample};
 use crate::models::init;
 use crate::models::layers::View;
 use crate::models::params::{Layout, Params};
@@ -72,7 +74,13 @@ impl Network {
     pub fn new(layout: &Layout, name: &str, seed: u64, device: Device) -> Result<Self, TchError> {
         let params = Params::build(layout, device, |key, shape| {
             let weight_shape = weight_shape(layout, key).unwrap_or(shape);
-            init::convolution(seed, &format!("{name}.{key}"), shape, weight_shape)
+            let name = format!("{name}.{key}");
+            // A norm's weight is a vector.
+            if weight_shape.len() == 1 {
+                init::batch_norm(seed, &name, shape)
+            } else {
+                init::convolution(seed, &name, shape, weight_shape)
+            }
         })?;
         Self::with(params, seed)
     }
@@ -88,10 +96,10 @@ impl Network {
         View::new(&self.params, kind, self.spectral.effective(&self.params)?)
     }
 
-    /// The same for a training step: refines the spectral vectors first.
+    /// The same for a training step: refines the spectral vectors first, and a pass then moves running statistics.
     pub fn training_view(&mut self, kind: Kind) -> Result<View<'_>, TchError> {
         self.spectral.iterate(&self.params)?;
-        self.view(kind)
+        Ok(self.view(kind)?.for_training())
     }
 
     /// Estimate the spectral vectors anew, after the parameters were replaced.
@@ -110,9 +118,9 @@ impl Network {
     }
 }
 
-/// The shape of the weight beside a bias.
+/// The shape of the weight of the layer that `key` belongs to.
 fn weight_shape<'a>(layout: &'a Layout, key: &str) -> Option<&'a [i64]> {
-    let stem = key.strip_suffix(".bias")?;
+    let (stem, _) = key.rsplit_once('.')?;
     let is_weight = |name: &str| name.strip_prefix(stem).is_some_and(|end| end == ".weight" || end == ".weight_orig");
     layout.iter().find(|(name, _)| is_weight(name)).map(|(_, shape)| shape.as_slice())
 }
@@ -133,14 +141,36 @@ fn convolution(key: impl Into<Cow<'static, str>>, inputs: i64, outputs: i64, ker
     vec![(format!("{key}.weight"), vec![outputs, inputs, kernel, kernel]), (format!("{key}.bias"), vec![outputs])]
 }
 
-/// The growing layer's two entries: transposed (weights `[in, out, 3, 3]`) or an ordinary convolution after a resize.
-fn growing(key: impl Into<Cow<'static, str>>, upsample: Upsample, inputs: i64, outputs: i64) -> Layout {
-    let key = key.into();
-    let shape = match upsample {
+/// A norm's entries: none for an instance norm.
+fn norm(norm: Norm, key: &str, width: i64) -> Layout {
+    match norm {
+        Norm::Instance => Layout::new(),
+        Norm::Batch => ["weight", "bias", "running_mean", "running_var"]
+            .iter()
+            .map(|end| (format!("{key}.{end}"), vec![width]))
+            .collect(),
+    }
+}
+
+/// A convolution at `position` of the sequence `key`, and the norm after it.
+fn normed_convolution(config: &Generator, (key, position): (&str, usize), widths: (i64, i64), kernel: i64) -> Layout {
+    let (inputs, outputs) = widths;
+    let mut layout = convolution(format!("{key}.{position}"), inputs, outputs, kernel);
+    layout.extend(norm(config.norm, &format!("{key}.{}", position + 1), outputs));
+    layout
+}
+
+/// The growing layer at `position` of the sequence `key`, transposed (weights `[in, out, 3, 3]`) or an ordinary
+/// convolution after a resize, and the norm after it.
+fn growing(config: &Generator, (key, position): (&str, usize), (inputs, outputs): (i64, i64)) -> Layout {
+    let shape = match config.upsample {
         Upsample::Transposed => vec![inputs, outputs, 3, 3],
         Upsample::Resize => vec![outputs, inputs, 3, 3],
     };
-    vec![(format!("{key}.weight"), shape), (format!("{key}.bias"), vec![outputs])]
+    let layer = format!("{key}.{position}");
+    let mut layout = vec![(format!("{layer}.weight"), shape), (format!("{layer}.bias"), vec![outputs])];
+    layout.extend(norm(config.norm, &format!("{key}.{}", position + 1), outputs));
+    layout
 }
 
 /// `[B, in, H, W]` → `[B, out, 2H, 2W]`.
@@ -154,10 +184,11 @@ fn grow(view: &View<'_>, upsample: Upsample, key: &str, x: &Tensor) -> Result<Te
     }
 }
 
-/// Both entries of both convolutions of a residual block.
-fn resnet_block(key: &str, width: i64) -> Layout {
-    let mut layout = convolution(format!("{key}.conv_block.1"), width, width, 3);
-    layout.extend(convolution(format!("{key}.conv_block.5"), width, width, 3));
+/// Both convolutions of a residual block, and their norms.
+fn resnet_block(config: &Generator, key: &str, width: i64) -> Layout {
+    let block = format!("{key}.conv_block");
+    let mut layout = normed_convolution(config, (&block, 1), (width, width), 3);
+    layout.extend(normed_convolution(config, (&block, 5), (width, width), 3));
     layout
 }
 

@@ -16,13 +16,13 @@ const ORIGINAL: &str = ".weight_orig";
 const FIRST_ITERATIONS: usize = 15;
 const EPS: f64 = 1e-12;
 
-/// The layout of the same network with every weight spectrally normalised.
+/// The layout of the same network with every convolution's weight spectrally normalised; a norm's is a vector.
 pub fn rename(layout: Layout) -> Layout {
     layout
         .into_iter()
         .map(|(name, shape)| match name.strip_suffix(".weight") {
-            Some(stem) => (format!("{stem}{ORIGINAL}"), shape),
-            None => (name, shape),
+            Some(stem) if shape.len() > 1 => (format!("{stem}{ORIGINAL}"), shape),
+            _ => (name, shape),
         })
         .collect()
 }

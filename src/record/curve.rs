@@ -321,9 +321,7 @@ impl Curve {
             count,
             nan: found.nan as usize,
             infinite: (found.up as usize, found.down as usize),
-            marks: found
-                .any()
-                .then(|| [mark(found.first), mark(found.lowest), mark(found.highest), mark(found.last)]),
+            marks: found.any().then(|| [mark(found.first), mark(found.lowest), mark(found.highest), mark(found.last)]),
             joined: found.any() && first > part.line && held[first - 1].is_finite(),
         }
     }

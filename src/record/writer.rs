@@ -172,6 +172,9 @@ impl<D: Disk> Writer<D> {
     }
 
     fn write_all(&mut self) -> Result<(), RecordError> {
+        // What waits goes first: while that fails, rows go on filling the batch at hand, because a short batch for every
+        // attempt would take the memory of a full one.
+        self.write_waiting()?;
         self.close_batch();
         self.write_waiting()?;
         if self.shared.dropped.load(Ordering::Relaxed) > self.dropped_recorded {

@@ -121,7 +121,9 @@ impl Line {
         spans.extend(bands.map(|&(low, high)| axis::Span { low, high, keep: true }));
         let (before, after) = self.beyond;
         // A zoom between two points shows only the line through it.
-        if spans.is_empty() && let (Some(before), Some(after)) = (before, after) {
+        if spans.is_empty()
+            && let (Some(before), Some(after)) = (before, after)
+        {
             spans.push(axis::Span { low: before.y.min(after.y), high: before.y.max(after.y), keep: true });
         }
         spans.into_iter()

@@ -1,5 +1,6 @@
 //! The loop: steps, epochs, what happens between them, and how a run ends.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,8 +92,10 @@ pub struct Engine {
     skipped_steps: u64,
     /// Newest validation metrics, as a checkpoint keeps them.
     metrics: Vec<(String, f64)>,
-    /// The step whose checkpoint was last read or begun to be written.
-    saved_step: i64,
+    /// Step and learning rate of the checkpoint that was last read or begun to be written.
+    saved: (i64, f64),
+    /// Things worth telling that the batches have told already.
+    told: HashSet<String>,
     /// When the step before was done; none where something else came between.
     last_end: Option<Mark>,
     stop: Option<String>,
@@ -111,6 +114,7 @@ impl Engine {
         surroundings: Surroundings,
     ) -> Self {
         let saver = Saver::new(surroundings.checkpoints.clone(), settings.checkpoint.clone());
+        let saved = (0, learner.lr);
         Self {
             settings,
             learner,
@@ -125,7 +129,8 @@ impl Engine {
             skipped_in_a_row: 0,
             skipped_steps: 0,
             metrics: Vec::new(),
-            saved_step: 0,
+            saved,
+            told: HashSet::new(),
             last_end: None,
             stop: None,
             failure: None,
@@ -145,7 +150,7 @@ impl Engine {
             .map_err(|problem| EngineError::Misfit { path: found.path.clone(), problem })?;
         self.learner.lr = state.lr;
         self.step = state.step;
-        self.saved_step = state.step;
+        self.saved = (state.step, state.lr);
         self.skipped_steps = state.skipped_steps;
         self.metrics = state.metrics.into_iter().collect();
         for error in found.damaged {
@@ -338,6 +343,9 @@ impl Engine {
             due(self.settings.samples.every_epochs) || due_steps(self.settings.samples.every_steps),
             due(self.settings.checkpoint.every_epochs) || due_steps(self.settings.checkpoint.every_steps),
         );
+        if epoch_end.is_some() {
+            self.pass_on_remarks();
+        }
         if !(validating || sampling || saving) {
             return Ok(());
         }
@@ -358,6 +366,16 @@ impl Engine {
         }
         self.last_end = None;
         Ok(())
+    }
+
+    /// What happened to the pairs on their way: a cache that the disk refuses, entries that had to be rebuilt.
+    fn pass_on_remarks(&mut self) {
+        let held_out = self.validation.as_ref().map(|batches| batches.remarks()).unwrap_or_default();
+        for remark in self.train.remarks().into_iter().chain(held_out) {
+            if self.told.insert(remark.clone()) {
+                self.event(Event::new("warning", remark));
+            }
+        }
     }
 
     fn validate(&mut self) -> Result<(), EngineError> {
@@ -416,7 +434,7 @@ impl Engine {
             on_saved(saved);
         };
         match self.saver.submit(Snapshot { state, model, optimizer }, Box::new(report)) {
-            Ok(_) => self.saved_step = self.step,
+            Ok(()) => self.saved = self.position(),
             Err(error) => self.event(Event::new("checkpoint-failed", format!("no thread to write it: {error}"))),
         }
         Ok(())
@@ -425,7 +443,7 @@ impl Engine {
     /// The checkpoint at the end of a run, waited for; a write of the same step that failed is tried once more.
     fn save_last(&mut self) -> Result<(), String> {
         let former_failed = matches!(self.saver.wait(), Some(Err(_)));
-        if self.saved_step == self.step && !former_failed {
+        if self.saved == self.position() && !former_failed {
             return Ok(());
         }
         self.save(Box::new(|_| ())).map_err(|error| error.to_string())?;
@@ -434,6 +452,20 @@ impl Engine {
             Some(Err(error)) => Err(error.to_string()),
             None => Err("no thread to write it".to_owned()),
         }
+    }
+
+    /// The checkpoint of this very position that was just written, if one was; waits for it.
+    fn saved_already(&mut self) -> Option<PathBuf> {
+        if self.saved != self.position() {
+            return None;
+        }
+        let (written, _) = self.saver.wait()?.as_ref().ok()?;
+        Some(written.path.clone())
+    }
+
+    /// What a command may have changed since a checkpoint of the same step.
+    fn position(&self) -> (i64, f64) {
+        (self.step, self.learner.lr)
     }
 
     fn event(&self, event: Event) {

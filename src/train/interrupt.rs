@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 
 /// Exit status of a process that a second signal ended, as a shell reports SIGINT.
@@ -24,7 +24,8 @@ impl Interrupt {
     }
 
     /// Take SIGINT and SIGTERM, and SIGHUP unless `detached` (a detached run has no terminal to lose). A second SIGINT or
-    /// SIGTERM ends the process at once.
+    /// SIGTERM ends the process at once. SIGXFSZ is taken too and does nothing: a file that reaches a limit (`ulimit -f`)
+    /// is then an error of the write, as a full disk is, and not the end of the run.
     pub fn from_signals(detached: bool) -> io::Result<Self> {
         let interrupt = Self::default();
         for signal in [SIGINT, SIGTERM] {
@@ -32,6 +33,7 @@ impl Interrupt {
             flag::register_conditional_shutdown(signal, EXIT_INTERRUPTED, Arc::clone(&interrupt.asked))?;
             interrupt.register(signal)?;
         }
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
         if detached {
             // A handler that does nothing, instead of the default that kills.
             flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;

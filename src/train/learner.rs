@@ -6,6 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::Experiment;
 use crate::data::batch::{BatchError, Batches};
+use crate::models::params::is_running;
 use crate::native::torch::{Mark, add_lists, clip_grad_norm, lerp_lists, scale_list};
 use crate::tracks::{StepContext, Track};
 use crate::train::optimizer::Adam;
@@ -85,7 +86,7 @@ impl Learner {
     pub fn enter_epoch(&mut self, epoch: usize) -> Result<(), TchError> {
         let mut optimizers = Vec::new();
         for (network, params) in self.track.networks() {
-            let is_trained = |name: &str| self.track.is_trained(network, name, epoch);
+            let is_trained = |name: &str| !is_running(name) && self.track.is_trained(network, name, epoch);
             let kept = self.optimizers.iter().position(|(name, optimizer)| {
                 *name == network
                     && params
@@ -105,8 +106,31 @@ impl Learner {
     }
 
     /// Queue the step after `step` finished ones. Nothing here waits for the device; randomness is seeded from the
-    /// experiment's seed and `step` alone.
+    /// experiment's seed and `step` alone. A step that comes to nothing leaves running statistics as they were, too.
     pub fn step(&mut self, batches: &mut dyn Batches, step: i64) -> Result<Pending, StepError> {
+        let before = self.running()?;
+        let attempt = self.attempt(batches, step, &before);
+        if attempt.is_err() {
+            for (live, before) in &before {
+                tch::no_grad(|| live.shallow_clone().f_copy_(before))?;
+            }
+        }
+        attempt
+    }
+
+    /// The running statistics of every network, each with a copy of its values.
+    fn running(&self) -> Result<Vec<(Tensor, Tensor)>, TchError> {
+        let networks = self.track.networks();
+        let all = networks.iter().flat_map(|(_, params)| params.running());
+        all.map(|live| Ok((live.f_detach()?, duplicate(live)?))).collect()
+    }
+
+    fn attempt(
+        &mut self,
+        batches: &mut dyn Batches,
+        step: i64,
+        running: &[(Tensor, Tensor)],
+    ) -> Result<Pending, StepError> {
         let epoch = self.extent.epoch_of(step);
         tch::manual_seed(step_seed(self.settings.seed, step));
         let context = StepContext { seed: self.settings.seed, step, epoch };
@@ -149,7 +173,7 @@ impl Learner {
                 *term = term.f_mul_scalar(share)?;
             }
         }
-        self.update(step, &gradients, &losses, &mut terms)?;
+        self.update(step, &gradients, &losses, running, &mut terms)?;
         Ok(Pending::new(self.extent.at(step + 1), terms, data_seconds, laps, self.device)?)
     }
 
@@ -159,6 +183,7 @@ impl Learner {
         step: i64,
         gradients: &[Vec<Tensor>],
         losses: &[Tensor],
+        running: &[(Tensor, Tensor)],
         terms: &mut Vec<(String, Tensor)>,
     ) -> Result<(), TchError> {
         let max_norm = self.settings.optimizer.clip_grad_norm;
@@ -175,6 +200,9 @@ impl Learner {
             let lr = self.lr * schedule * self.track.lr_factor(network);
             optimizer.step(grads, lr, &found_inf)?;
             terms.push((format!("lr/{network}"), Tensor::f_from_slice(&[lr])?.f_to_device(self.device)?));
+        }
+        for (live, before) in running {
+            live.shallow_clone().f_copy_(&live.f_where_self(&finite, before)?)?;
         }
         if let Some(ema) = &self.ema {
             lerp_lists(&ema.average, &ema.live, 1.0 - ema.decay)?;

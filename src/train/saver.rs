@@ -18,17 +18,19 @@ pub struct Saver {
     dir: PathBuf,
     settings: config::Checkpoint,
     in_flight: Option<JoinHandle<Saved>>,
+    last: Option<Saved>,
 }
 
 impl Saver {
     /// A saver into `dir`.
     pub fn new(dir: PathBuf, settings: config::Checkpoint) -> Self {
-        Self { dir, settings, in_flight: None }
+        Self { dir, settings, in_flight: None, last: None }
     }
 
-    /// Start writing; waits for the write before it. Gives that one's outcome, if there was one.
-    pub fn submit(&mut self, snapshot: Snapshot, on_saved: OnSaved) -> std::io::Result<Option<Saved>> {
-        let former = self.wait();
+    /// Start writing; waits for the write before it.
+    pub fn submit(&mut self, snapshot: Snapshot, on_saved: OnSaved) -> std::io::Result<()> {
+        self.wait();
+        self.last = None;
         let dir = self.dir.clone();
         let settings = self.settings.clone();
         let write = move || {
@@ -38,18 +40,19 @@ impl Saver {
             saved
         };
         self.in_flight = Some(thread::Builder::new().name("checkpoint".to_owned()).spawn(write)?);
-        Ok(former)
+        Ok(())
     }
 
-    /// Wait for the write under way, if any.
-    pub fn wait(&mut self) -> Option<Saved> {
-        self.in_flight.take().map(|handle| match handle.join() {
-            Ok(saved) => saved,
-            Err(_) => Err(CheckpointError::Damaged {
-                path: self.dir.clone(),
-                problem: "the writing thread panicked".to_owned(),
-            }),
-        })
+    /// What the newest write came to, if there was one; waits for it when it is still under way.
+    pub fn wait(&mut self) -> Option<&Saved> {
+        if let Some(handle) = self.in_flight.take() {
+            let panicked = |_cause| {
+                let problem = "the writing thread panicked".to_owned();
+                Err(CheckpointError::Damaged { path: self.dir.clone(), problem })
+            };
+            self.last = Some(handle.join().unwrap_or_else(panicked));
+        }
+        self.last.as_ref()
     }
 }
 

@@ -1,10 +1,10 @@
 //! Held-out metrics and the pictures that go with them.
 
 use std::fs;
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::Metric;
@@ -95,12 +95,27 @@ pub fn sample(
 ) -> Result<PathBuf, ValidateError> {
     let target = dir.join(format!("step-{step:08}"));
     let partial = dir.join(format!("step-{step:08}.partial"));
-    let wrote = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ValidateError::Write { path, source }
-    };
     fs::remove_dir_all(&partial).ok();
-    fs::create_dir_all(&partial).map_err(wrote(&partial))?;
+    let drawn = draw(learner, batches, count, &partial).and_then(|()| {
+        fs::remove_dir_all(&target).ok();
+        fs::rename(&partial, &target).map_err(wrote(&partial))
+    });
+    if let Err(error) = drawn {
+        // On a full disk what was half written only makes it worse.
+        fs::remove_dir_all(&partial).ok();
+        return Err(error);
+    }
+    Ok(target)
+}
+
+fn wrote(path: &Path) -> impl FnOnce(io::Error) -> ValidateError {
+    let path = path.to_owned();
+    move |source| ValidateError::Write { path, source }
+}
+
+/// The pictures, into the new folder `dir`.
+fn draw(learner: &Learner, batches: &mut dyn Batches, count: usize, dir: &Path) -> Result<(), ValidateError> {
+    fs::create_dir_all(dir).map_err(wrote(dir))?;
     let mut written = 0;
     for index in 0..batches.per_epoch() {
         if written >= count {
@@ -108,16 +123,16 @@ pub fn sample(
         }
         let batch = batches.batch(0, index).map_err(ValidateError::Data)?;
         for picture in triptychs(learner, &batch)?.into_iter().take(count - written) {
-            let path = partial.join(format!("{written:02}.png"));
-            picture
-                .save(&path)
-                .map_err(|error| ValidateError::Write { path: path.clone(), source: io::Error::other(error) })?;
+            let path = dir.join(format!("{written:02}.png"));
+            // Encoded first and written in one go: `RgbImage::save` drops the error of its last write, and on a full
+            // disk would leave torn pictures that count as drawn.
+            let mut png = Cursor::new(Vec::new());
+            picture.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other).map_err(wrote(&path))?;
+            fs::write(&path, png.into_inner()).map_err(wrote(&path))?;
             written += 1;
         }
     }
-    fs::remove_dir_all(&target).ok();
-    fs::rename(&partial, &target).map_err(wrote(&target))?;
-    Ok(target)
+    Ok(())
 }
 
 /// `input | target | prediction` of each pair of a batch.

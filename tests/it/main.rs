@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test that is skipped says why")]
 
+#[cfg(feature = "train")]
+mod commands;
 mod common;
 mod config;
 mod dashboard;
@@ -14,6 +16,7 @@ mod layers;
 mod loader;
 #[cfg(feature = "train")]
 mod metrics;
+mod pictures;
 #[cfg(feature = "train")]
 mod pix2pixhd;
 mod pty;
@@ -25,5 +28,7 @@ mod stylize;
 mod train;
 #[cfg(feature = "train")]
 mod trainer;
+#[cfg(feature = "train")]
+mod trouble;
 #[cfg(feature = "train")]
 mod weights;

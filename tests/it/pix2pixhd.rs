@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use atelier::config::{self, Discriminator, Experiment, Generator, GeneratorKind};
+use atelier::config::{self, Discriminator, Experiment, Generator, GeneratorKind, Norm};
 use atelier::data::batch::Batch;
 use atelier::models::init;
-use atelier::models::params::{Layout, Params};
+use atelier::models::layers::View;
+use atelier::models::params::{Layout, Params, drop_baggage};
 use atelier::models::pix2pixhd::enhancer::Gradients;
 use atelier::models::pix2pixhd::{Network, discriminator, discriminator_layout, fit, generator_layout, infer};
 use atelier::models::weights;
@@ -15,8 +16,12 @@ use atelier::tracks::{Forward, StepContext, Track};
 use tch::{Device, Kind, Tensor};
 
 fn golden() -> HashMap<String, Tensor> {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pix2pixhd.safetensors");
-    weights::load_file(&path).unwrap().into_iter().collect()
+    golden_of("pix2pixhd")
+}
+
+fn golden_of(name: &str) -> HashMap<String, Tensor> {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    weights::load_file(&folder.join(format!("{name}.safetensors"))).unwrap().into_iter().collect()
 }
 
 fn part(golden: &HashMap<String, Tensor>, prefix: &str) -> Vec<(String, Tensor)> {
@@ -72,6 +77,44 @@ fn forward_passes_equal_nvidias() {
             let worst = difference(feature, &golden[&format!("out.d{i}.{j}")]);
             assert!(worst <= 1e-5, "scale {i}, layer {j}: {worst}");
         }
+    }
+}
+
+#[test]
+fn batch_norms_train_evaluate_and_keep_statistics_as_nvidias() {
+    let golden = golden_of("batch_norm");
+    for (name, kind) in [("global", GeneratorKind::Global), ("local", GeneratorKind::Local)] {
+        let wanted = Generator {
+            kind,
+            norm: Norm::Batch,
+            ngf: 4,
+            n_downsample_global: 1,
+            n_blocks_global: 1,
+            n_blocks_local: 1,
+            ..Generator::default()
+        };
+        let tensors = |at: usize| drop_baggage(part(&golden, &format!("{name}.{at}."))).0;
+        let layout = generator_layout(&wanted);
+        let mut network = network(&layout, &tensors(0));
+        let shapes = tensors(0).iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
+        let found = infer::generator(&shapes).unwrap();
+        assert_eq!((found.kind, found.norm, found.ngf), (kind, Norm::Batch, 4));
+
+        let pass =
+            |view: &View<'_>| tch::no_grad(|| fit::generate(view, &wanted, &golden["x"], Gradients::All)).unwrap();
+        let trained = pass(&network.training_view(Kind::Float).unwrap());
+        let worst = difference(&trained, &golden[&format!("{name}.train")]);
+        assert!(worst <= 1e-5, "{name} in training: {worst}");
+        let after: HashMap<_, _> = tensors(1).into_iter().collect();
+        for (key, tensor) in network.params.iter() {
+            assert!(difference(tensor, &after[key]) <= 1e-5, "{name} {key}");
+        }
+        let evaluated = pass(&network.view(Kind::Float).unwrap());
+        let worst = difference(&evaluated, &golden[&format!("{name}.eval")]);
+        assert!(worst <= 1e-5, "{name} in evaluation: {worst}");
+        let half = pass(&network.view(Kind::BFloat16).unwrap());
+        let worst = difference(&half, &evaluated);
+        assert!(worst > 0.0 && worst < 0.1, "{name} in bfloat16: {worst}");
     }
 }
 

@@ -37,7 +37,8 @@ impl Terminal {
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
         let screen: OwnedFd = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap().into();
-        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
+        // Characters of 8 by 16 pixels, as a terminal says that can show pictures.
+        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 8 * columns, ws_ypixel: 16 * rows };
         tcsetwinsize(&screen, size).unwrap();
         let end = || screen.try_clone().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_atelier"))
@@ -47,6 +48,13 @@ impl Terminal {
             .env("XDG_STATE_HOME", directory.join("state"))
             .env_remove("NO_COLOR")
             .env_remove("COLORTERM")
+            // What the terminal of whoever runs the tests says of itself.
+            .env_remove("TMUX")
+            .env_remove("STY")
+            .env_remove("TERM_PROGRAM")
+            .env_remove("LC_TERMINAL")
+            .env_remove("KITTY_WINDOW_ID")
+            .env_remove("ATELIER_PICTURES")
             .envs(more.iter().copied())
             .stdin(end())
             .stdout(end())

@@ -27,8 +27,7 @@ impl ListingsThread {
     /// A thread that lists the sessions under `root` whenever `wake` tells and sends what is new to `events`.
     pub fn spawn(root: &Path, wake: Receiver<()>, events: Sender<Event>) -> Self {
         let (now, asked) = bounded(1);
-        let mut lister =
-            Lister { root: root.to_owned(), known: HashMap::new(), sent: None, followed: HashMap::new() };
+        let mut lister = Lister { root: root.to_owned(), known: HashMap::new(), sent: None, followed: HashMap::new() };
         let run = move || {
             loop {
                 for event in lister.look() {

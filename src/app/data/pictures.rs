@@ -175,23 +175,23 @@ impl Studio {
             }
         }
         let [Some(first), second] = images else { return Err("nothing to show".to_owned()) };
-        let made = Arc::new(compose(want, graphics, first, second)?);
+        let made = Arc::new(compose(want, graphics, &first, second)?);
         let bytes = made.picture.bytes();
         lock(&self.made).put(key, Arc::clone(&made), bytes);
         Ok(made)
     }
 
     /// A file's pixels, or those of one of its parts.
-    fn part(&self, part: &Part, stamp: Stamp) -> Result<RgbImage, String> {
+    fn part(&self, part: &Part, stamp: Stamp) -> Result<Arc<RgbImage>, String> {
         let whole = self.decode(&part.path, stamp)?;
-        let Some((index, count)) = part.of else { return Ok((*whole).clone()) };
+        let Some((index, count)) = part.of else { return Ok(whole) };
         let (width, height) = whole.dimensions();
         if width % count != 0 || width == 0 {
             let name = short(&part.path);
             return Err(format!("{name} is {width}x{height} pixels, which are no {count} pictures of one width"));
         }
         let width = width / count;
-        Ok(image::imageops::crop_imm(&*whole, index * width, 0, width, height).to_image())
+        Ok(Arc::new(paint::crop(&whole, (index * width, 0), (width, height))))
     }
 
     fn decode(&self, path: &Path, stamp: Stamp) -> Result<Arc<RgbImage>, String> {
@@ -206,13 +206,13 @@ impl Studio {
     }
 }
 
-fn compose(want: &Want, graphics: &Graphics, first: RgbImage, second: Option<RgbImage>) -> Result<Made, String> {
+fn compose(want: &Want, graphics: &Graphics, first: &RgbImage, second: Option<Arc<RgbImage>>) -> Result<Made, String> {
     let source = first.dimensions();
     let mut resized = None;
     let second = match second {
         Some(second) if second.dimensions() != source => {
             resized = Some(second.dimensions());
-            Some(resize::resize(&second, source.0 as usize, source.1 as usize)?)
+            Some(Arc::new(resize::resize(&second, source.0 as usize, source.1 as usize)?))
         }
         second => second,
     };
@@ -220,15 +220,15 @@ fn compose(want: &Want, graphics: &Graphics, first: RgbImage, second: Option<Rgb
     let seen = |image: &RgbImage, width, height| paint::seen(image, want.view, width, height);
     let picture = match (&want.recipe, second) {
         (Recipe::Wipe { at, seam, .. }, Some(right)) => Picture::new(source, want.room, graphics, |width, height| {
-            let (left, right) = (seen(&first, width, height)?, seen(&right, width, height)?);
+            let (left, right) = (seen(first, width, height)?, seen(&right, width, height)?);
             Ok(paint::wipe(&left, &right, *at, *seam))
         })?,
         (Recipe::Difference { top, ramp, .. }, Some(against)) => {
-            let (map, measured) = paint::difference(&first, &against, *top, *ramp);
+            let (map, measured) = paint::difference(first, &against, *top, *ramp);
             measure = Some(measured);
             Picture::new(source, want.room, graphics, |width, height| seen(&map, width, height))?
         }
-        _ => Picture::new(source, want.room, graphics, |width, height| seen(&first, width, height))?,
+        _ => Picture::new(source, want.room, graphics, |width, height| seen(first, width, height))?,
     };
     Ok(Made { picture: Arc::new(picture), source, measure, resized })
 }

@@ -81,16 +81,18 @@ impl Watch {
         let Some(watcher) = &mut self.watcher else { return };
         let wanted: BTreeSet<PathBuf> = folders
             .iter()
-            .flat_map(|folder| [folder.clone(), folder.join("metrics"), folder.join("telemetry"), folder.join("samples")])
+            .flat_map(|folder| {
+                [folder.clone(), folder.join("metrics"), folder.join("telemetry"), folder.join("samples")]
+            })
             .collect();
         for gone in self.followed.difference(&wanted) {
             // It may be deleted by now.
             watcher.unwatch(gone).ok();
         }
         // A folder that is not there yet is asked for again with the next listing.
-        let kept = wanted.into_iter().filter(|path| {
-            self.followed.contains(path) || watcher.watch(path, RecursiveMode::NonRecursive).is_ok()
-        });
+        let kept = wanted
+            .into_iter()
+            .filter(|path| self.followed.contains(path) || watcher.watch(path, RecursiveMode::NonRecursive).is_ok());
         self.followed = kept.collect();
     }
 

@@ -37,7 +37,14 @@ impl Confirm {
         let lines = text::wrap(&self.detail, usize::from(width.saturating_sub(6)));
         let inside = panel(shared, area, width, 5 + lines.len() as u16, &self.question, buffer);
         for (index, line) in lines.iter().enumerate() {
-            text::put(buffer, inside.x, inside.y + 1 + index as u16, inside.right(), line, theme.layer.patch(theme.text));
+            text::put(
+                buffer,
+                inside.x,
+                inside.y + 1 + index as u16,
+                inside.right(),
+                line,
+                theme.layer.patch(theme.text),
+            );
         }
         let y = inside.bottom().saturating_sub(1);
         let x = text::put(buffer, inside.x, y, inside.right(), "y", theme.key.patch(theme.layer));

@@ -27,9 +27,11 @@ impl Help {
     /// The keys of a screen and those that work everywhere.
     pub fn new(screen: ScreenKind, own: &'static [Binding]) -> Self {
         let mut lines = Vec::new();
-        for (head, table) in
-            [(format!("On the {} screen", screen.word()), own), ("In lists".to_owned(), MOVES), ("Everywhere".to_owned(), GLOBAL)]
-        {
+        for (head, table) in [
+            (format!("On the {} screen", screen.word()), own),
+            ("In lists".to_owned(), MOVES),
+            ("Everywhere".to_owned(), GLOBAL),
+        ] {
             if !lines.is_empty() {
                 lines.push(Line::Gap);
             }

@@ -99,7 +99,7 @@ impl Palette {
                 Some((score(&text, &wanted)?, index))
             })
             .collect();
-        scored.sort();
+        scored.sort_unstable();
         self.found = scored.into_iter().map(|(_, index)| index).collect();
         self.at = 0;
     }

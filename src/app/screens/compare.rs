@@ -75,12 +75,15 @@ const GRIDS: [(usize, usize); 6] = [(0, 0), (1, 1), (2, 1), (2, 2), (3, 2), (3, 
 /// What is remembered from one time to the next.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the screen, on or off")]
 struct Settings {
     axis: XAxis,
     smoothing: usize,
     grid: usize,
     log_y: Vec<String>,
     cut_outliers: bool,
+    /// Behind smoothed lines the values as they were recorded.
+    raw: bool,
     table: bool,
     config: bool,
     which: Which,
@@ -97,6 +100,7 @@ impl Default for Settings {
             grid: 0,
             log_y: Vec::new(),
             cut_outliers: false,
+            raw: false,
             table: true,
             config: false,
             which: Which::Final,

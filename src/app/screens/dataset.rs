@@ -1,6 +1,6 @@
 //! The pairs that a session trains on: a list with both pictures of the selected one, and what is wrong with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -105,12 +105,12 @@ impl Dataset {
                 self.arrange();
             }
             Reply::Read { .. } => return,
-            Reply::Checked { root, report } => self.checked(root, report, cx),
+            Reply::Checked { root, report } => self.checked(&root, report, cx),
         }
         self.ask(cx);
     }
 
-    fn checked(&mut self, root: PathBuf, report: Result<Box<Report>, String>, cx: &mut Cx<'_>) {
+    fn checked(&mut self, root: &Path, report: Result<Box<Report>, String>, cx: &mut Cx<'_>) {
         if self.running.as_ref().is_some_and(|running| running.root() == root) {
             self.running = None;
         }
@@ -175,7 +175,7 @@ impl Dataset {
     fn reveal(&mut self, page: usize) {
         let page = page.max(1);
         let last = self.shown.len().saturating_sub(page);
-        self.first = self.first.clamp((self.at + 1).saturating_sub(page), self.at).min(last.max(0));
+        self.first = self.first.clamp((self.at + 1).saturating_sub(page), self.at).min(last);
     }
 
     /// Ask for the pictures of the selected pair.

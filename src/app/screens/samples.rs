@@ -30,10 +30,6 @@ pub use keys::{BINDINGS, Verb};
 
 use found::Found;
 
-/// What this screen asks in prompts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Purpose {}
-
 /// What comes of its slow work.
 #[derive(Debug)]
 pub enum Reply {

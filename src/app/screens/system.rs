@@ -52,10 +52,6 @@ const DETAILED: usize = 2;
 /// Characters of a session's name in the first line.
 const NAME: usize = 28;
 
-/// What this screen asks in prompts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Purpose {}
-
 /// What comes of its slow work.
 #[derive(Debug)]
 pub enum Reply {

@@ -37,7 +37,8 @@ fn names(driver: &mut Driver) -> Vec<String> {
 /// The name on the row with the cursor.
 fn selected(driver: &mut Driver) -> String {
     let text = driver.text();
-    let line = text.lines().find(|line| line.starts_with('▌')).unwrap_or_else(|| panic!("nothing is selected:\n{text}"));
+    let line =
+        text.lines().find(|line| line.starts_with('▌')).unwrap_or_else(|| panic!("nothing is selected:\n{text}"));
     let known = ["runs", "first", "second", "died"];
     line.split_whitespace().find(|word| known.contains(word)).unwrap().to_owned()
 }
@@ -298,7 +299,10 @@ fn tags_notes_and_names_are_written_into_the_session() {
     assert_eq!((manifest.name.as_str(), manifest.notes.as_str()), ("L1 写真", "flat colours\nlooks right"));
     assert_eq!(manifest.tags, ["paper", "seed-3"]);
     let text = driver.text();
-    assert!(text.contains("L1 写真") && text.contains("paper seed-3") && text.contains("flat colours · looks right"), "{text}");
+    assert!(
+        text.contains("L1 写真") && text.contains("paper seed-3") && text.contains("flat colours · looks right"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -403,7 +407,10 @@ fn a_branch_lets_one_choose_the_checkpoint() {
     assert!(driver.shows("2 checkpoints, newest step 200"), "{}", driver.text());
     driver.key("b");
     let text = driver.text();
-    assert!(text.contains("branch from 260304-120000-hayao") && text.contains("step 200 · epoch 4.0 · l1 0.0800"), "{text}");
+    assert!(
+        text.contains("branch from 260304-120000-hayao") && text.contains("step 200 · epoch 4.0 · l1 0.0800"),
+        "{text}"
+    );
     driver.key("left");
     assert!(driver.shows("< step 100") && driver.shows("1 of 2"), "{}", driver.text());
     // With as many epochs as that checkpoint has behind it there is nothing to train.
@@ -427,7 +434,11 @@ fn an_empty_list_says_what_to_do_and_an_unreadable_one_why() {
     let file = root.path().join("file");
     std::fs::write(&file, "").unwrap();
     let mut driver = Driver::new(&file, 80, 24);
-    assert!(driver.shows("the sessions cannot be read") && driver.shows("part of this path is a file"), "{}", driver.text());
+    assert!(
+        driver.shows("the sessions cannot be read") && driver.shows("part of this path is a file"),
+        "{}",
+        driver.text()
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use tch::{TchError, Tensor};
 
-use super::{IMAGE_CHANNELS, convolution, generator, grow, growing, resnet_block};
+use super::{IMAGE_CHANNELS, convolution, generator, grow, growing, normed_convolution, resnet_block};
 use crate::config::Generator;
-use crate::models::layers::{View, downsample, norm_relu, wide};
+use crate::models::layers::{View, downsample, wide};
 use crate::models::params::Layout;
 
 /// What a forward pass keeps a graph of.
@@ -31,12 +31,13 @@ pub fn layout(config: &Generator) -> Layout {
     let mut layout = generator::body_layout(config, (config.ngf as i64) << config.n_local_enhancers);
     for n in 1..=config.n_local_enhancers {
         let (width, blocks) = (width(config, n), config.n_blocks_local);
-        layout.extend(convolution(format!("model{n}_1.1"), IMAGE_CHANNELS, width, 7));
-        layout.extend(convolution(format!("model{n}_1.4"), width, 2 * width, 3));
+        let (down, up) = (format!("model{n}_1"), format!("model{n}_2"));
+        layout.extend(normed_convolution(config, (&down, 1), (IMAGE_CHANNELS, width), 7));
+        layout.extend(normed_convolution(config, (&down, 4), (width, 2 * width), 3));
         for block in 0..blocks {
-            layout.extend(resnet_block(&format!("model{n}_2.{block}"), 2 * width));
+            layout.extend(resnet_block(config, &format!("{up}.{block}"), 2 * width));
         }
-        layout.extend(growing(format!("model{n}_2.{blocks}"), config.upsample, 2 * width, width));
+        layout.extend(growing(config, (&up, blocks), (2 * width, width)));
     }
     layout.extend(convolution(last_key(config), config.ngf as i64, IMAGE_CHANNELS, 7));
     layout
@@ -71,11 +72,14 @@ pub fn forward(view: &View<'_>, config: &Generator, x: &Tensor, gradients: Gradi
 
 /// Enhancer `n`: features of the image at this size, halved, plus those from below, doubled.
 fn enhance(view: &View<'_>, config: &Generator, n: usize, x: &Tensor, below: &Tensor) -> Result<Tensor, TchError> {
-    let h = norm_relu(&view.conv_reflect(&format!("model{n}_1.1"), x, 3)?)?; // [B, c, H, W]
-    let h = norm_relu(&view.conv(&format!("model{n}_1.4"), &h, 2, 1)?)?; // [B, 2c, H/2, W/2]
+    let down = |position: usize| format!("model{n}_1.{position}");
+    let up = |position: usize| format!("model{n}_2.{position}");
+    let h = view.norm_relu(&down(2), &view.conv_reflect(&down(1), x, 3)?)?; // [B, c, H, W]
+    let h = view.norm_relu(&down(5), &view.conv(&down(4), &h, 2, 1)?)?; // [B, 2c, H/2, W/2]
     let mut h = h.f_add(below)?;
-    for block in 0..config.n_blocks_local {
-        h = view.resnet_block(&format!("model{n}_2.{block}"), &h)?;
+    let blocks = config.n_blocks_local;
+    for block in 0..blocks {
+        h = view.resnet_block(&up(block), &h)?;
     }
-    norm_relu(&grow(view, config.upsample, &format!("model{n}_2.{}", config.n_blocks_local), &h)?) // [B, c, H, W]
+    view.norm_relu(&up(blocks + 1), &grow(view, config.upsample, &up(blocks), &h)?) // [B, c, H, W]
 }

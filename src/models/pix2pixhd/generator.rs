@@ -2,9 +2,9 @@
 
 use tch::{TchError, Tensor};
 
-use super::{IMAGE_CHANNELS, convolution, grow, growing, resnet_block};
+use super::{IMAGE_CHANNELS, convolution, grow, growing, normed_convolution, resnet_block};
 use crate::config::Generator;
-use crate::models::layers::{View, norm_relu, wide};
+use crate::models::layers::{View, wide};
 use crate::models::params::Layout;
 
 /// Position in `model` of residual block `block`.
@@ -13,8 +13,8 @@ fn block_key(config: &Generator, block: usize) -> String {
 }
 
 /// Position in `model` of growing layer `step`.
-fn grow_key(config: &Generator, step: usize) -> String {
-    format!("model.{}", 4 + 3 * config.n_downsample_global + config.n_blocks_global + 3 * step)
+fn growing_at(config: &Generator, step: usize) -> usize {
+    4 + 3 * config.n_downsample_global + config.n_blocks_global + 3 * step
 }
 
 /// Position in `model` of the last convolution, which follows a pad.
@@ -32,15 +32,15 @@ pub fn layout(config: &Generator) -> Layout {
 /// The same without the last convolution, at a first width of `ngf`.
 pub(super) fn body_layout(config: &Generator, ngf: i64) -> Layout {
     let n = config.n_downsample_global;
-    let mut layout = convolution("model.1", IMAGE_CHANNELS, ngf, 7);
+    let mut layout = normed_convolution(config, ("model", 1), (IMAGE_CHANNELS, ngf), 7);
     for i in 0..n {
-        layout.extend(convolution(format!("model.{}", 4 + 3 * i), ngf << i, ngf << (i + 1), 3));
+        layout.extend(normed_convolution(config, ("model", 4 + 3 * i), (ngf << i, ngf << (i + 1)), 3));
     }
     for block in 0..config.n_blocks_global {
-        layout.extend(resnet_block(&block_key(config, block), ngf << n));
+        layout.extend(resnet_block(config, &block_key(config, block), ngf << n));
     }
     for i in 0..n {
-        layout.extend(growing(grow_key(config, i), config.upsample, ngf << (n - i), ngf << (n - i - 1)));
+        layout.extend(growing(config, ("model", growing_at(config, i)), (ngf << (n - i), ngf << (n - i - 1))));
     }
     layout
 }
@@ -55,15 +55,20 @@ pub fn forward(view: &View<'_>, config: &Generator, x: &Tensor) -> Result<Tensor
 /// The features under the last convolution: all that a local enhancer keeps of its global branch.
 pub(super) fn body(view: &View<'_>, config: &Generator, x: &Tensor) -> Result<Tensor, TchError> {
     let x = x.f_to_kind(view.kind())?;
-    let mut h = norm_relu(&view.conv_reflect("model.1", &x, 3)?)?; // [B, ngf, H, W]
+    let at = |position: usize| format!("model.{position}");
+    let mut h = view.norm_relu(&at(2), &view.conv_reflect(&at(1), &x, 3)?)?; // [B, ngf, H, W]
     for i in 0..config.n_downsample_global {
-        h = norm_relu(&view.conv(&format!("model.{}", 4 + 3 * i), &h, 2, 1)?)?; // [B, 2^(i+1) ngf, H/2^(i+1), W/2^(i+1)]
+        let position = 4 + 3 * i;
+        // [B, 2^(i+1) ngf, H/2^(i+1), W/2^(i+1)]
+        h = view.norm_relu(&at(position + 1), &view.conv(&at(position), &h, 2, 1)?)?;
     }
     for block in 0..config.n_blocks_global {
         h = view.resnet_block(&block_key(config, block), &h)?; // [B, 2^n ngf, H/2^n, W/2^n]
     }
     for i in 0..config.n_downsample_global {
-        h = norm_relu(&grow(view, config.upsample, &grow_key(config, i), &h)?)?; // [B, 2^(n-i-1) ngf, ..]
+        let position = growing_at(config, i);
+        // [B, 2^(n-i-1) ngf, ..]
+        h = view.norm_relu(&at(position + 1), &grow(view, config.upsample, &at(position), &h)?)?;
     }
     Ok(h) // [B, ngf, H, W]
 }

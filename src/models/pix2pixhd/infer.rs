@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::generator_layout;
-use crate::config::{Generator, GeneratorKind, Upsample};
+use crate::config::{Generator, GeneratorKind, Norm, Upsample};
 use crate::models::params::Layout;
 
 /// More strided layers or enhancers than this are no generator: its image would have millions of pixels a side.
@@ -52,6 +52,7 @@ pub fn generator(tensors: &Layout) -> Result<Generator, String> {
         n_local_enhancers: enhancers.max(1),
         n_blocks_local: if enhancers == 0 { Generator::default().n_blocks_local } else { blocks("model1_2", 0) },
         upsample: if grows_by_resize && n_downsample_global > 0 { Upsample::Resize } else { Upsample::Transposed },
+        norm: if shapes.contains_key("model.2.running_mean") { Norm::Batch } else { Norm::Instance },
         spectral_norm: shapes.contains_key("model.1.weight_orig"),
         ..Generator::default()
     };
@@ -77,9 +78,11 @@ pub fn describe(config: &Generator) -> String {
     };
     let Generator { ngf, n_downsample_global, n_blocks_global, .. } = config;
     let upsample = if config.upsample == Upsample::Resize { ", resize upsampling" } else { "" };
-    let norm = if config.spectral_norm { ", spectral norm" } else { "" };
+    let norm = if config.norm == Norm::Batch { ", batch norm" } else { "" };
+    let spectral = if config.spectral_norm { ", spectral norm" } else { "" };
     format!(
-        "{kind} of ngf {ngf}, n_downsample_global {n_downsample_global}, n_blocks_global {n_blocks_global}{upsample}{norm}"
+        "{kind} of ngf {ngf}, n_downsample_global {n_downsample_global}, n_blocks_global {n_blocks_global}{upsample}{norm}\
+         {spectral}"
     )
 }
 
@@ -92,10 +95,16 @@ mod tests {
         for kind in [GeneratorKind::Global, GeneratorKind::Local] {
             for upsample in [Upsample::Transposed, Upsample::Resize] {
                 for (n_downsample_global, n_blocks_global) in [(1, 0), (3, 0), (1, 1), (4, 9), (2, 3)] {
-                    for (n_local_enhancers, spectral_norm, ngf) in [(1, false, 32), (2, true, 5)] {
+                    for (n_local_enhancers, spectral_norm, ngf, norm) in [
+                        (1, false, 32, Norm::Instance),
+                        (2, true, 5, Norm::Instance),
+                        (1, false, 8, Norm::Batch),
+                        (2, true, 5, Norm::Batch),
+                    ] {
                         let mut config = Generator {
                             kind,
                             upsample,
+                            norm,
                             n_downsample_global,
                             n_blocks_global,
                             n_local_enhancers,

@@ -116,7 +116,7 @@ fn scanned(curve: &Curve, part: &Part, held: &[f64], grid: Grid) -> Vec<Column> 
 fn columns_equal_those_of_a_scan_over_the_same_points() {
     let mut random = Random(1);
     let mut compared = 0;
-    for round in 0..60 {
+    for round in 0..150 {
         let count = [0, 1, 2, 63, 64, 65, 700, 5000][random.below(8) as usize];
         let series = wild(&mut random, count);
         let half_life = [0.0, 5.0, 300.0][random.below(3) as usize];

@@ -259,6 +259,24 @@ fn a_long_failure_fills_the_memory_set_aside_and_no_more() {
 }
 
 #[test]
+fn rows_that_come_a_few_at_a_time_while_writing_fails_share_batches() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    disk.set_room(0);
+    let (store, _reports) = open(dir.path(), &disk);
+    for step in 1..=1_000 {
+        append(&store, step..=step);
+        store.flush().unwrap_err();
+    }
+    disk.set_room(i64::MAX);
+    store.flush().unwrap();
+    assert_eq!(steps(dir.path()), (1..=1_000).collect::<Vec<_>>());
+    // A batch has more than 500 bytes of its own: a thousand of them would show.
+    let bytes: u64 = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes < 200_000, "{bytes} bytes for 1000 rows");
+}
+
+#[test]
 fn closing_while_the_disk_is_full_says_what_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();

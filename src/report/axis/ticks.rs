@@ -45,43 +45,58 @@ impl Axis {
 
     /// Labels for an axis drawn below `width` characters: centred under their ticks, at least two spaces apart, none cut.
     pub fn labels(&self, width: usize) -> Vec<Label> {
+        let label = |tick: Tick| {
+            let length = tick.label.width();
+            let cell = (self.position(tick.at) * width as f64) as usize;
+            let start = cell.min(width.saturating_sub(1)).saturating_sub(length.saturating_sub(1) / 2);
+            let place = start.min(width.checked_sub(length)?);
+            Some(Label { place, text: tick.label })
+        };
         // About ten characters a label is as dense as still reads well.
-        for most in (1..=(width / 10).clamp(2, 12)).rev() {
-            let labels: Vec<Label> = self
-                .ticks(most)
-                .into_iter()
-                .filter_map(|tick| {
-                    let length = tick.label.width();
-                    let cell = (self.position(tick.at) * width as f64) as usize;
-                    let start = cell.min(width.saturating_sub(1)).saturating_sub(length.saturating_sub(1) / 2);
-                    let place = start.min(width.checked_sub(length)?);
-                    Some(Label { place, text: tick.label })
-                })
-                .collect();
-            let apart = labels.windows(2).all(|pair| pair[0].place + pair[0].text.width() + 2 <= pair[1].place);
-            if apart && !labels.is_empty() {
-                return labels;
-            }
-        }
-        Vec::new()
+        self.laid_out((width / 10).clamp(2, 12), |ticks| {
+            let labels: Vec<Label> = ticks.filter_map(label).collect();
+            let apart = |pair: &[Label]| pair[0].place + pair[0].text.width() + 2 <= pair[1].place;
+            labels.windows(2).all(apart).then_some(labels)
+        })
     }
 
     /// Labels for an axis drawn beside `height` rows, each at most `width` characters: in the rows of their values, top
     /// first, with a row between them where there is room.
     pub fn rows(&self, height: usize, width: usize) -> Vec<Label> {
+        if height == 0 {
+            return Vec::new();
+        }
+        let label = |tick: Tick| Some(Label { place: self.row(tick.at, height), text: fitted(tick.label, width)? });
         let distance = if height < 4 { 1 } else { 2 };
-        for most in (1..=height.div_ceil(2).clamp(2, 9)).rev() {
-            let labels: Vec<Label> = self
-                .ticks(most)
-                .into_iter()
-                .rev()
-                .filter_map(|tick| Some(Label { place: self.row(tick.at, height), text: fitted(tick.label, width)? }))
-                .collect();
-            if !labels.is_empty() && labels.windows(2).all(|pair| pair[0].place + distance <= pair[1].place) {
-                return labels;
+        self.laid_out(height.div_ceil(2).clamp(2, 9), |ticks| {
+            let mut labels: Vec<Label> = ticks.filter_map(label).collect();
+            labels.reverse();
+            let apart = |pair: &[Label]| pair[0].place + distance <= pair[1].place;
+            labels.windows(2).all(apart).then_some(labels)
+        })
+    }
+
+    /// The labels of the closest ticks, at most `densest`, for which `placed` finds room. One label gives no scale: where
+    /// no round distance leaves two, some of closer ticks are taken, equally far apart.
+    fn laid_out(
+        &self,
+        densest: usize,
+        placed: impl Fn(&mut dyn Iterator<Item = Tick>) -> Option<Vec<Label>>,
+    ) -> Vec<Label> {
+        // Each round distance is at most 2.5 times the one before: with up to six ticks there are always several.
+        let thinned = (3..=6).flat_map(|most| (1..=3).map(move |stride| (most, stride)));
+        let tried = (2..=densest).rev().map(|most| (most, 1)).chain(thinned);
+        let mut alone = Vec::new();
+        for (most, stride) in tried.chain([(1, 1)]) {
+            let labels = placed(&mut self.ticks(most).into_iter().step_by(stride)).unwrap_or_default();
+            match labels.len() {
+                0 => {}
+                1 if alone.is_empty() => alone = labels,
+                1 => {}
+                _ => return labels,
             }
         }
-        Vec::new()
+        alone
     }
 
     /// The row of a value on this axis when drawn in `height` rows of four dots.
@@ -134,6 +149,8 @@ impl Axis {
             if count <= most as f64 {
                 return (0..count as usize)
                     .map(|number| (first + number as f64) * step - offset)
+                    // The tolerance is a share of the step: where that is huge beside the axis it reaches outside.
+                    .filter(|at| (-1e-6..=1.0 + 1e-6).contains(&self.position(*at)))
                     .map(|at| Tick { at: if at == 0.0 { 0.0 } else { at }, label: label(at, step) })
                     .collect();
             }
@@ -165,7 +182,11 @@ impl Axis {
             return Vec::new();
         }
         let stride = count.div_ceil(most).max(1);
-        (first..=last).filter(|power| power.rem_euclid(stride as i32) == 0).map(|power| tick(1.0, power)).take(most).collect()
+        (first..=last)
+            .filter(|power| power.rem_euclid(stride as i32) == 0)
+            .map(|power| tick(1.0, power))
+            .take(most)
+            .collect()
     }
 }
 
@@ -305,11 +326,14 @@ mod tests {
             for size in 0..90 {
                 let labels = axis.labels(size);
                 assert!(labels.windows(2).all(|pair| pair[0].place + pair[0].text.len() + 2 <= pair[1].place));
-                assert!(labels.iter().all(|label| label.place + label.text.len() <= size), "{axis:?} {size}: {labels:?}");
+                assert!(
+                    labels.iter().all(|label| label.place + label.text.len() <= size),
+                    "{axis:?} {size}: {labels:?}"
+                );
                 for width in [0, 1, 4, 6] {
                     let rows = axis.rows(size, width);
                     assert!(rows.windows(2).all(|pair| pair[0].place < pair[1].place), "{axis:?} {size}: {rows:?}");
-                    assert!(rows.iter().all(|label| label.place < size.max(1) && label.text.len() <= width));
+                    assert!(rows.iter().all(|label| label.place < size && label.text.len() <= width));
                 }
             }
         }
@@ -321,7 +345,7 @@ mod tests {
             let axis = Axis::new(Kind::Value, from, to);
             assert!(axis.labels(20).len() >= 2, "{axis:?}");
             for height in 2..20 {
-                assert!(!axis.rows(height, 6).is_empty(), "{axis:?} in {height} rows");
+                assert!(axis.rows(height, 6).len() >= 2, "{axis:?} in {height} rows");
             }
         }
         let rows = Axis::new(Kind::Value, 1.93, 4.1).rows(4, 6);

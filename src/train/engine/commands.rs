@@ -70,6 +70,11 @@ impl Engine {
             Request::Annotate(_) => Response::error("this run keeps no session to write that into"),
             Request::Status => self.confirm(if *paused { "paused" } else { "running" }),
             Request::Checkpoint => {
+                if let Some(path) = self.saved_already() {
+                    let answer = self.confirm(&format!("{} (this step's was written already)", path.display()));
+                    reply.send(answer).ok();
+                    return Ok(());
+                }
                 // Answered by the writing thread, when the checkpoint is on disk.
                 let at = self.extent.at(self.step);
                 self.save(Box::new(move |saved| {

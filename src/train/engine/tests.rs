@@ -68,8 +68,13 @@ struct Line {
 }
 
 fn params(weight: &[f32]) -> Params {
-    let layout = vec![("weight".to_owned(), vec![weight.len() as i64])];
-    Params::build(&layout, Device::Cpu, |_, _| Tensor::f_from_slice(weight)).unwrap()
+    let norm = ["norm.weight", "norm.running_mean"].map(|name| (name.to_owned(), vec![1]));
+    let layout = [vec![("weight".to_owned(), vec![weight.len() as i64])], norm.into()].concat();
+    let make = |name: &str, shape: &[i64]| match name {
+        "weight" => Tensor::f_from_slice(weight),
+        _ => Tensor::f_zeros(shape, (Kind::Float, Device::Cpu)),
+    };
+    Params::build(&layout, Device::Cpu, make).unwrap()
 }
 
 impl Line {
@@ -99,6 +104,9 @@ impl Track for Line {
         let weight = self.params.get("weight").unwrap();
         let kept = batch.input.f_dropout(0.3, true)?;
         let mut loss = (weight * kept - &batch.target).f_square()?.f_mean(Kind::Float)?;
+        // Uses every trained parameter, and moves a running statistic as a batch norm does.
+        loss += self.params.get("norm.weight").unwrap().f_sum(Kind::Float)? * 0.0;
+        let _ = self.params.get("norm.running_mean").unwrap().shallow_clone().f_add_scalar_(1.0)?;
         if self.poison.contains(&context.step) {
             loss *= f64::NAN;
         }
@@ -133,6 +141,10 @@ struct Numbers {
 impl Batches for Numbers {
     fn per_epoch(&self) -> usize {
         BATCHES
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        vec!["the cache is full".to_owned()]
     }
 
     fn batch(&mut self, epoch: usize, index: usize) -> Result<Batch, BatchError> {
@@ -317,6 +329,73 @@ fn a_learning_rate_that_was_set_survives_a_resume() {
     second.engine.resume().unwrap();
     second.engine.run().unwrap();
     assert_eq!(second.memory.series("lr/generator")[0].1, 0.125);
+}
+
+#[test]
+fn a_checkpoint_asked_for_where_the_schedule_wrote_one_is_not_written_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = bench(dir.path(), settings(), Line::new(&[]), &[]);
+    for _ in 0..2 {
+        run.engine.advance().unwrap();
+        run.engine.between_steps().unwrap();
+    }
+    let again = [ask(&run.orders, Request::Checkpoint), ask(&run.orders, Request::Checkpoint)];
+    run.engine.obey().unwrap();
+    for answer in again {
+        let answer = format!("{:?}", answer.recv().unwrap());
+        assert!(answer.contains("step-00000002") && answer.contains("already"), "{answer}");
+    }
+    assert_eq!(run.memory.events("checkpoint").len(), 1);
+    // Another learning rate is another checkpoint, of the same step.
+    let set = ask(&run.orders, Request::Set { key: "lr".to_owned(), value: "0.125".to_owned() });
+    let third = ask(&run.orders, Request::Checkpoint);
+    run.engine.obey().unwrap();
+    set.recv().unwrap();
+    assert!(!format!("{:?}", third.recv().unwrap()).contains("already"));
+    run.engine.saver.wait();
+    assert_eq!(run.memory.events("checkpoint").len(), 2);
+    let newest = checkpoint::newest(&dir.path().join("checkpoints"), checkpoint::load).unwrap().unwrap();
+    assert_eq!((newest.content.state.step, newest.content.state.lr), (2, 0.125));
+}
+
+#[test]
+fn a_learning_rate_set_at_a_scheduled_checkpoint_is_kept_by_the_stop_that_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = bench(dir.path(), settings(), Line::new(&[]), &[]);
+    for _ in 0..2 {
+        run.engine.advance().unwrap();
+        run.engine.between_steps().unwrap();
+    }
+    ask(&run.orders, Request::Set { key: "lr".to_owned(), value: "0.125".to_owned() });
+    ask(&run.orders, Request::Stop);
+    run.engine.run().unwrap();
+    let newest = checkpoint::newest(&dir.path().join("checkpoints"), checkpoint::load).unwrap().unwrap();
+    assert_eq!((newest.content.state.step, newest.content.state.lr), (2, 0.125));
+}
+
+#[test]
+fn a_step_that_comes_to_nothing_leaves_running_statistics_as_they_were() {
+    let statistics = |poison: &[i64], missing: &[(usize, usize)]| {
+        let dir = tempfile::tempdir().unwrap();
+        let run = bench(dir.path(), settings(), Line::new(poison), missing);
+        run.engine.run().unwrap();
+        let newest = checkpoint::newest(&dir.path().join("checkpoints"), checkpoint::load).unwrap().unwrap();
+        let model = newest.content.model;
+        let mean = model.iter().find(|(name, _)| name == "generator.norm.running_mean").unwrap();
+        f64::try_from(&mean.1).unwrap()
+    };
+    // `Line` adds 1 at each forward pass, so it counts the steps that had an effect.
+    assert_eq!(statistics(&[], &[]), 12.0);
+    assert_eq!(statistics(&[4], &[]), 11.0, "a loss that is not finite");
+    assert_eq!(statistics(&[], &[(1, 2)]), 11.0, "a batch that cannot be had");
+}
+
+#[test]
+fn what_happened_to_the_pairs_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = bench(dir.path(), settings(), Line::new(&[]), &[]);
+    run.engine.run().map(|_| ()).unwrap();
+    assert_eq!(run.memory.events("warning"), [(3, "the cache is full".to_owned())]);
 }
 
 #[test]

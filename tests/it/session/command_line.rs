@@ -180,7 +180,10 @@ fn sessions_are_tagged_annotated_renamed_and_put_away() {
     done(&["note", "tiny", "--append", "banding"]);
     done(&["rename", "tiny", "L1 only"]);
     let manifest = Manifest::load(&folder).unwrap();
-    assert_eq!((manifest.tags.join(" "), manifest.notes), ("paper seed-3".to_owned(), "flat colours\nbanding".to_owned()));
+    assert_eq!(
+        (manifest.tags.join(" "), manifest.notes),
+        ("paper seed-3".to_owned(), "flat colours\nbanding".to_owned())
+    );
     assert_eq!(manifest.name, "L1 only");
     done(&["archive", "tiny"]);
     assert!(done(&["ls"]).contains("archived:yes"), "told where they are");

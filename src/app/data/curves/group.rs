@@ -292,9 +292,9 @@ fn band(low: &[Column], high: &[Column]) -> Vec<(f64, f64)> {
             // From the last value of the column before to the first of this one.
             let start = (low[from].last().map_or(f64::NAN, |it| it.y), high[from].last().map_or(f64::NAN, |it| it.y));
             let end = (column.first().map_or(f64::NAN, |it| it.y), high[at].first().map_or(f64::NAN, |it| it.y));
-            for between in from + 1..at {
-                let share = (between - from) as f64 / (at - from) as f64;
-                band[between] = (start.0 + (end.0 - start.0) * share, start.1 + (end.1 - start.1) * share);
+            for (place, value) in band[from..at].iter_mut().enumerate().skip(1) {
+                let share = place as f64 / (at - from) as f64;
+                *value = (start.0 + (end.0 - start.0) * share, start.1 + (end.1 - start.1) * share);
             }
         }
         before = Some(at);

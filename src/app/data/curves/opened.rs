@@ -198,8 +198,11 @@ impl Store {
 
     /// Load what is not held of these names; whether anything was.
     fn load(&mut self, names: &[&str]) -> Result<bool, RecordError> {
-        let missing: Vec<&str> =
-            names.iter().copied().filter(|name| self.names.contains(*name) && !self.curves.contains_key(*name)).collect();
+        let missing: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|name| self.names.contains(*name) && !self.curves.contains_key(*name))
+            .collect();
         if missing.is_empty() {
             return Ok(false);
         }

@@ -34,7 +34,7 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer)
     let key = widest.min(usize::from(body.width) / 2).max(8);
     let room = usize::from(body.width).saturating_sub(key);
     let columns = (room / (VALUE + 2)).clamp(1, compare.sessions.len());
-    let value = room / columns - 2;
+    let value = (room / columns).saturating_sub(2);
     let base = compare.entries.get(compare.base()).and_then(|entry| place(compare, &entry.ids[0])).unwrap_or(0);
     let shown = in_view(compare, base, columns);
     for (column, &session) in shown.iter().enumerate() {

@@ -38,7 +38,9 @@ pub fn entries(ids: &[String], groups: &[Vec<usize>], shared: &Shared) -> Vec<En
         }
         let alone = vec![place];
         let members = groups.iter().find(|group| group.contains(&place)).unwrap_or(&alone);
-        members.iter().for_each(|&member| placed[member] = true);
+        for &member in members {
+            placed[member] = true;
+        }
         let ids: Vec<String> = members.iter().map(|&member| ids[member].clone()).collect();
         found.push(Entry { label: label(&ids, shared), colour: shared.colour(&ids[0]), ids });
     }

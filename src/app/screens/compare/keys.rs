@@ -52,6 +52,8 @@ pub enum Verb {
     LogY,
     /// Let single far values go off the edge.
     Outliers,
+    /// Recorded values behind the smoothed lines, or not.
+    Raw,
     /// Which series.
     Filter,
     /// Leave the chosen session out.
@@ -88,6 +90,7 @@ pub const BINDINGS: &[Binding] = &[
     key(&["shift-right", "]"], Verb::FarRight, "", "The crosshair ten cells to the right"),
     key(&["y"], Verb::LogY, "", "Logarithmic y axis of the series in focus"),
     key(&["o"], Verb::Outliers, "", "Cut single far values off the y axis, marked at the edge"),
+    key(&["b"], Verb::Raw, "", "Show the recorded values behind the smoothed lines, or hide them"),
     key(&["tab"], Verb::NextPart, "", "Next part of the screen: charts, table, config; then the next screen"),
 ];
 
@@ -145,6 +148,7 @@ pub fn act(compare: &mut Compare, verb: Verb, cx: &mut Cx<'_>) {
                 }
             }
         }
+        Verb::Raw => settings.raw = !settings.raw,
         Verb::Outliers => settings.cut_outliers = !settings.cut_outliers,
         Verb::Filter => ask_filter(compare, cx),
         Verb::Unmark => unmark(compare, cx),
@@ -172,12 +176,11 @@ fn next_part(compare: &mut Compare, cx: &mut Cx<'_>) {
     let settings = &compare.settings;
     let shown = [(Part::Charts, true), (Part::Table, settings.table), (Part::Config, settings.config)];
     let mut after = shown.iter().skip_while(|(part, _)| *part != compare.part).skip(1);
-    match after.find(|(_, shown)| *shown) {
-        Some((part, _)) => compare.part = *part,
-        None => {
-            compare.part = Part::Charts;
-            cx.then.push(action::Verb::App(AppVerb::NextScreen));
-        }
+    if let Some((part, _)) = after.find(|(_, shown)| *shown) {
+        compare.part = *part;
+    } else {
+        compare.part = Part::Charts;
+        cx.then.push(action::Verb::App(AppVerb::NextScreen));
     }
 }
 

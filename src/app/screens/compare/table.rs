@@ -19,6 +19,9 @@ const DIFFERENCE: usize = 10;
 /// Cells of a series' name, at least and at most.
 const NAME: (usize, usize) = (12, 30);
 
+/// The share of a value below which a difference is what rounding left.
+const DUST: f64 = 1e-12;
+
 /// Rows of series in an area with a rule and a heading.
 pub fn rows_in(area: Rect) -> usize {
     usize::from(area.height.saturating_sub(2))
@@ -151,7 +154,9 @@ fn difference(value: f64, base: f64) -> Option<String> {
     if !difference.is_finite() {
         return None;
     }
-    Some(if difference == 0.0 {
+    // What rounding leaves of equal values, of smoothed ones say, is no difference.
+    let same = difference.abs() <= DUST * value.abs().max(base.abs());
+    Some(if same {
         "=".to_owned()
     } else {
         let sign = if difference > 0.0 { "+" } else { "" };
@@ -211,6 +216,8 @@ mod tests {
         assert_eq!(difference(2.5, 2.0).as_deref(), Some("+0.500"));
         assert_eq!(difference(1.0, 2.5).as_deref(), Some("-1.500"));
         assert_eq!(difference(1.0, 1.0).as_deref(), Some("="));
+        assert_eq!(difference(2e-4, 2e-4 + 3e-20).as_deref(), Some("="), "rounding is no difference");
+        assert_eq!(difference(0.0, 1e-300).as_deref(), Some("-1.0e-300"));
         assert_eq!(difference(f64::NAN, 1.0), None);
         assert_eq!(difference(1.0, f64::INFINITY), None);
     }

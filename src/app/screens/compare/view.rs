@@ -179,6 +179,10 @@ fn chart(
             crosshair.value = None;
         }
     }
+    if compare.entries.len() > 1 && !compare.settings.raw {
+        // The noise of several sessions over each other hides what is compared.
+        chart.lines.iter_mut().filter(|line| line.smooth.is_some()).for_each(|line| line.raw.clear());
+    }
     let joined = groups.iter().map(|(line, entry)| group(line, entry));
     chart.lines.extend(joined);
     chart.points = Some(plot.lines.iter().map(|line| line.points as u64).sum());

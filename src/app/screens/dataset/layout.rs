@@ -5,7 +5,7 @@ use ratatui::layout::{Rect, Size};
 use crate::app::widgets::picture::fit;
 
 /// Columns that the list needs beside pictures.
-const LIST: u16 = 44;
+const LIST: u16 = 38;
 /// The least columns and rows that a picture is worth.
 const LEAST: Size = Size::new(12, 6);
 
@@ -39,7 +39,7 @@ impl Layout {
         let nothing = Rect { width: 0, height: 0, ..middle };
         let beside = area.width.saturating_sub(LIST);
         let (list, side) = if beside >= 2 * LEAST.width {
-            let width = beside.min(area.width * 6 / 10);
+            let width = beside.min(area.width * 29 / 50);
             let list = Rect { width: area.width - width, ..middle };
             (list, Rect { x: list.right() + 1, width: width.saturating_sub(2), ..middle })
         } else if middle.height >= 2 * LEAST.height + 2 {

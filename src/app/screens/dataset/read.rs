@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::data::pairs::{Dataset, DatasetError};
 use crate::data::split::split;
 use crate::session::{Folder, Manifest};
@@ -60,6 +62,8 @@ pub struct Pairs {
     pub seed: u64,
     /// What is worth knowing.
     pub remarks: Vec<String>,
+    /// Cells of the longest id and of the longest source.
+    pub longest: (usize, usize),
 }
 
 /// Read the dataset of a session.
@@ -122,9 +126,11 @@ fn pairs(root: &Path, fraction: f64, seed: u64) -> Result<Pairs, DatasetError> {
         let reason = row.left_out.as_deref().unwrap_or_default();
         row.words = format!("{} {} {} {made} {reason}", row.id, row.source, row.side()).to_lowercase();
     }
+    let longest = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).width()).max().unwrap_or(0);
+    let longest = (longest(|row| &row.id), longest(|row| &row.source));
     let synthetic = rows.iter().filter(|row| row.synthetic).count();
     let (train, held_out) = (sides.train.len(), sides.validation.len());
-    Ok(Pairs { root: root.to_owned(), rows, train, held_out, synthetic, sources, fraction, seed, remarks })
+    Ok(Pairs { root: root.to_owned(), rows, train, held_out, synthetic, sources, fraction, seed, remarks, longest })
 }
 
 /// What is wrong, and the command that mends it.

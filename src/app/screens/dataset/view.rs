@@ -17,11 +17,30 @@ use crate::report::number;
 
 /// Characters of a session's name.
 const NAME: usize = 32;
-/// Widths of the columns but the last.
-const ID: usize = 12;
+/// Cells of a size and of a side.
 const SIZE: usize = 9;
-const SIDE: usize = 8;
-const SOURCE: usize = 16;
+const SIDE: usize = 9;
+/// Cells of the longest id and source that are shown whole.
+const LONGEST: (usize, usize) = (16, 24);
+/// Cells that are left to the last column at the least.
+const NOTES: usize = 10;
+
+/// Widths of the columns that depend on what stands in them.
+#[derive(Clone, Copy)]
+struct Widths {
+    id: usize,
+    /// None where there is no room for sources.
+    source: Option<usize>,
+}
+
+impl Widths {
+    fn of(pairs: &Pairs, area: Rect) -> Self {
+        let id = pairs.longest.0.clamp(4, LONGEST.0);
+        let source = pairs.longest.1.clamp(6, LONGEST.1);
+        let needed = 2 + id + 1 + SIZE + 2 + SIDE + 1 + source + 1 + NOTES;
+        Self { id, source: (needed <= usize::from(area.width)).then_some(source) }
+    }
+}
 
 /// The first line: which session's pairs, and where they are.
 pub fn title(dataset: &Dataset, shared: &Shared) -> Line<'static> {
@@ -52,8 +71,9 @@ pub fn draw(dataset: &Dataset, shared: &Shared, area: Rect, buffer: &mut Buffer,
     };
     let layout = Layout::of(area, dataset.shape(), shared.graphics.ratio());
     summary(dataset, pairs, shared, layout.summary, buffer);
-    columns(shared, layout.columns, buffer);
-    list(dataset, shared, layout.rows, buffer, hits);
+    let widths = Widths::of(pairs, layout.rows);
+    columns(widths, shared, layout.columns, buffer);
+    list(dataset, widths, shared, layout.rows, buffer, hits);
     selected(dataset, shared, &layout, buffer, hits);
     foot(dataset, pairs, shared, layout.foot, buffer);
 }
@@ -108,17 +128,15 @@ fn summary(dataset: &Dataset, pairs: &Pairs, shared: &Shared, area: Rect, buffer
     text::put(buffer, x, area.y, end, &words, theme.dim);
 }
 
-fn columns(shared: &Shared, area: Rect, buffer: &mut Buffer) {
+fn columns(widths: Widths, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
     text::rule(buffer, area, shared.glyphs.rule, shared.theme.rule);
     // The rule shows between the titles. Sizes are aligned right.
-    let mut titles = vec![("pair", ID), ("   pixels", SIZE + 1), ("side", SIDE)];
-    if wide(area) {
-        titles.push(("source", SOURCE));
-    }
-    titles.push(("problems", 0));
+    let mut titles = vec![("pair", widths.id), ("   pixels", SIZE + 1), ("side", SIDE)];
+    titles.extend(widths.source.map(|width| ("source", width)));
+    titles.push(("notes", 0));
     let mut x = area.x + 2;
     for (title, width) in titles {
         let name = title.trim_start();
@@ -128,12 +146,7 @@ fn columns(shared: &Shared, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Whether there is room for the sources.
-fn wide(area: Rect) -> bool {
-    area.width as usize >= ID + SIZE + SIDE + SOURCE + 22
-}
-
-fn list(dataset: &Dataset, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+fn list(dataset: &Dataset, widths: Widths, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let theme = &shared.theme;
     if dataset.shown.is_empty() {
         let words = match (dataset.only_problems, dataset.filter.is_empty(), dataset.findings.is_some()) {
@@ -158,11 +171,11 @@ fn list(dataset: &Dataset, shared: &Shared, area: Rect, buffer: &mut Buffer, hit
             text::put(buffer, area.x, y, area.right(), shared.glyphs.cursor, theme.accent.patch(theme.selected));
         }
         hits.push(line, Target::Row(index));
-        entry(dataset, row, chosen, shared, line, buffer);
+        entry(dataset, row, chosen, widths, shared, line, buffer);
     }
 }
 
-fn entry(dataset: &Dataset, row: &Row, chosen: bool, shared: &Shared, line: Rect, buffer: &mut Buffer) {
+fn entry(dataset: &Dataset, row: &Row, chosen: bool, widths: Widths, shared: &Shared, line: Rect, buffer: &mut Buffer) {
     let (theme, glyphs) = (&shared.theme, &shared.glyphs);
     let ground = if chosen { theme.selected } else { Style::new() };
     let mut x = line.x + 2;
@@ -172,7 +185,7 @@ fn entry(dataset: &Dataset, row: &Row, chosen: bool, shared: &Shared, line: Rect
         text::put(buffer, x, line.y, line.right(), &text::fit(words, room, glyphs.ellipsis), style.patch(ground));
         x += width as u16 + 1;
     };
-    put(&row.id, ID, theme.text);
+    put(&row.id, widths.id, theme.text);
     let known = row.size.or_else(|| {
         // What the manifest does not say is known of the pair that is looked at.
         chosen.then(|| dataset.gallery.made(0)).flatten().map(|made| made.source)
@@ -181,8 +194,8 @@ fn entry(dataset: &Dataset, row: &Row, chosen: bool, shared: &Shared, line: Rect
     put(&format!("{size:>SIZE$}"), SIZE + 1, theme.dim);
     let side = if row.held_out { theme.accent } else { theme.dim };
     put(row.side(), SIDE, side);
-    if wide(line) {
-        put(&row.source, SOURCE, theme.dim);
+    if let Some(width) = widths.source {
+        put(&row.source, width, theme.dim);
     }
     let problems = dataset.problems(row);
     if row.left_out.is_some() {

@@ -19,7 +19,8 @@ const GROUPS: [&str; 14] = [
     "memory/",
 ];
 /// Beginnings of names that come last.
-const LAST: [&str; 6] = ["gpu", "process/cpu_percent", "process/memory_rss_bytes", "host/cpu_percent", "host/", "process/"];
+const LAST: [&str; 6] =
+    ["gpu", "process/cpu_percent", "process/memory_rss_bytes", "host/cpu_percent", "host/", "process/"];
 /// Series that nobody needs to see until they ask.
 const HIDDEN: [&str; 3] = ["train/skipped", "record/", "_total_bytes"];
 
@@ -33,7 +34,9 @@ fn rank(name: &str) -> usize {
 /// asks for them, series that say nothing by themselves are left out.
 pub fn sort(names: &mut Vec<String>, pinned: &[String], moved: &[String], filtered: bool) {
     if !filtered {
-        names.retain(|name| pinned.contains(name) || !HIDDEN.iter().any(|it| name.starts_with(it) || name.ends_with(it)));
+        names.retain(|name| {
+            pinned.contains(name) || !HIDDEN.iter().any(|it| name.starts_with(it) || name.ends_with(it))
+        });
     }
     let place = |list: &[String], name: &String| list.iter().position(|it| it == name).unwrap_or(list.len());
     names.sort_by_cached_key(|name| (place(pinned, name), place(moved, name), rank(name), name.clone()));
@@ -52,7 +55,8 @@ mod tests {
 
     #[test]
     fn losses_come_before_validation_before_speed_before_the_host() {
-        let names = ["host/cpu_percent", "speed/images_per_sec", "val/l1", "loss/l1", "loss/g", "gpu0/power_watts", "custom"];
+        let names =
+            ["host/cpu_percent", "speed/images_per_sec", "val/l1", "loss/l1", "loss/g", "gpu0/power_watts", "custom"];
         let order =
             ["loss/g", "loss/l1", "val/l1", "speed/images_per_sec", "gpu0/power_watts", "custom", "host/cpu_percent"];
         assert_eq!(sorted(&names, &[], &[]), order);

@@ -136,7 +136,8 @@ fn readout(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffer
         text::put(buffer, area.x + 2, area.y, area.right(), " nothing there yet ", theme.dim);
         return;
     };
-    let time = Timestamp::from_nanosecond(i128::from(at.time_ns)).unwrap_or_default().to_zoned_datetime(shared.zone.clone());
+    let time =
+        Timestamp::from_nanosecond(i128::from(at.time_ns)).unwrap_or_default().to_zoned_datetime(shared.zone.clone());
     let head = format!(
         " at step {}{}epoch {:.2}{}{} ",
         number::count(at.step.unsigned_abs()),
@@ -191,7 +192,8 @@ fn footnote(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffe
         words.push_str(&format!("{dot}filter {}", run.filter));
     }
     let shown = run.shown().len();
-    let right = format!("charts {}-{} of {}", (run.first + 1).min(run.series.len()), run.first + shown, run.series.len());
+    let right =
+        format!("charts {}-{} of {}", (run.first + 1).min(run.series.len()), run.first + shown, run.series.len());
     let right = text::put_right(buffer, area.x, area.y, area.right() - 1, &right, theme.dim);
     text::put(buffer, area.x + 1, area.y, right.saturating_sub(1), &words, theme.dim);
 }

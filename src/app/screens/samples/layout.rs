@@ -43,6 +43,13 @@ impl Layout {
         let column = size.width.max(16.min(room.width));
         let whole = if stacked { column } else { column * count + GAP * (count - 1) };
         let left = inside.x + inside.width.saturating_sub(whole) / 2;
+        // A free row above them where they leave one.
+        let taken = if stacked { (size.height + 1) * count } else { size.height + 1 };
+        let inside = if taken + 1 < inside.height {
+            Rect { y: inside.y + 1, height: inside.height - 1, ..inside }
+        } else {
+            inside
+        };
         let place = |index: u16| {
             if stacked {
                 Rect::new(left, inside.y + index * (size.height + 1), column, size.height + 1)

@@ -78,7 +78,6 @@ fn head(samples: &Samples, index: usize, shared: &Shared, area: Rect, buffer: &m
     let (name, note) = match (samples.settings.view, index) {
         (View::Triple, 0) => ("input", String::new()),
         (View::Triple, 1) => ("target", String::new()),
-        (View::Triple, _) => ("prediction", String::new()),
         (View::Wipe, _) => {
             if samples.other().is_none() {
                 return line(&[("prediction", theme.title), (&missing(samples), theme.warn)], shared, area, buffer);
@@ -88,7 +87,7 @@ fn head(samples: &Samples, index: usize, shared: &Shared, area: Rect, buffer: &m
             return line(&[(&against, theme.title)], shared, left, buffer);
         }
         (View::Difference, 0) if samples.other().is_none() => ("prediction", missing(samples)),
-        (View::Difference, 0) => ("prediction", String::new()),
+        (View::Triple, _) | (View::Difference, 0) => ("prediction", String::new()),
         (View::Difference, _) => {
             let made = samples.gallery.made(index);
             let measure = made.and_then(|made| made.measure);

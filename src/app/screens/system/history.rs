@@ -6,8 +6,10 @@ use crate::record::{Column, decimate};
 
 /// Samples that are kept: ten minutes at one a second.
 pub const KEPT: usize = 600;
-/// Seconds that are shown.
-pub const SPAN: f64 = 600.0;
+/// Seconds of them.
+const SPAN: f64 = 600.0;
+/// Seconds that are shown, in turn, while the history grows.
+const SPANS: [f64; 4] = [60.0, 120.0, 300.0, SPAN];
 /// Seconds without a sample after which a line is broken: nobody looked, or the machine slept.
 const GAP: f64 = 3.5;
 
@@ -43,7 +45,8 @@ impl History {
     /// The stretch that is shown when no other is asked for.
     pub fn extent(&self) -> (f64, f64) {
         let to = self.newest().unwrap_or(SPAN);
-        (to - SPAN, to)
+        let age = self.samples.front().map_or(0.0, |(first, _)| to - first);
+        (to - SPANS.into_iter().find(|span| *span >= age).unwrap_or(SPAN), to)
     }
 
     /// The names of the newest sample's series.
@@ -110,6 +113,9 @@ mod tests {
             history.push(f64::from(second), values(f64::from(second)));
         }
         assert_eq!(history.len(), KEPT);
+        let mut young = History::default();
+        (0..100).for_each(|second| young.push(f64::from(second), values(0.0)));
+        assert_eq!(young.extent(), (-21.0, 99.0), "two minutes hold what there is");
         assert_eq!(history.extent(), (1399.0, 1999.0));
         assert_eq!(history.value("host/cpu_percent", None), Some(1999.0));
         assert_eq!(history.value("host/cpu_percent", Some(1500.4)), Some(1500.0));

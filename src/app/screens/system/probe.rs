@@ -180,7 +180,7 @@ mod tests {
         let proc = tempfile::tempdir().unwrap();
         let known = proc.path().join("88");
         fs::create_dir(&known).unwrap();
-        fs::write(known.join("cmdline"), b"/usr/bin/python3\0train.py\0--lr\01e-4\0").unwrap();
+        fs::write(known.join("cmdline"), b"/usr/bin/python3\0train.py\0--lr\x001e-4\0").unwrap();
         fs::write(known.join("status"), "Name:\tpython3\nVmRSS:\t    2048 kB\n").unwrap();
         let sampler = Sampler::with_gpus(vec![Box::new(Fake)], proc.path());
         let mut probe = Probe::with(sampler, Inventory::default(), proc.path());

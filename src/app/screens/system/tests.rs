@@ -113,7 +113,7 @@ fn two_gpus_at_140x40() {
 fn eight_gpus_fit_a_small_terminal_and_a_large_one() {
     let text = drawn(&mut machine(8), &shared(140, 40));
     for gpu in 0..8 {
-        assert!(text.contains(&format!("gpu{gpu}  NVIDIA H100")), "{text}");
+        assert!(text.contains(&format!("gpu{gpu}   NVIDIA H100")), "{text}");
     }
     assert!(text.contains("held by power cap"), "{text}");
     assert!(text.contains("gpu load") && text.contains("processes"), "{text}");

@@ -1,5 +1,7 @@
 //! Dots on cells: 2x4 to a cell, in two layers.
 
+use std::ops::RangeInclusive;
+
 use ratatui::{
     buffer::{Buffer, Cell},
     layout::Rect,
@@ -86,18 +88,28 @@ impl Canvas {
         }
     }
 
-    /// A straight line.
+    /// A straight line: one dot in each column of dots that it crosses, in each row if it is steeper than that.
     pub(super) fn line(&mut self, from: Place, to: Place, pen: Pen) {
-        let Some(((x0, y0), (x1, y1))) = self.clipped(from, to) else {
+        let Some((enter, leave)) = self.clipped(from, to) else {
             return;
         };
-        let (dx, dy) = (x1 - x0, y1 - y0);
-        let count = dx.abs().max(dy.abs()).round().max(1.0);
-        for number in 0..=count as usize {
-            let share = number as f64 / count;
-            let x = (x0 + dx * share).round().clamp(0.0, self.wide as f64 - 1.0);
-            let y = (y0 + dy * share).round().clamp(0.0, self.high as f64 - 1.0);
-            self.dot(x as usize, y as usize, pen);
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        // Where the dots are depends on the whole line: where it is cut must not shift what is left of it.
+        if dx.abs() >= dy.abs() {
+            let slope = if dx == 0.0 { 0.0 } else { dy / dx };
+            for x in crossed(enter.0, leave.0, self.wide) {
+                let y = (from.1 + (x as f64 - from.0) * slope).round();
+                if (0.0..self.high as f64).contains(&y) {
+                    self.dot(x, y as usize, pen);
+                }
+            }
+        } else {
+            for y in crossed(enter.1, leave.1, self.high) {
+                let x = (from.0 + (y as f64 - from.1) * dx / dy).round();
+                if (0.0..self.wide as f64).contains(&x) {
+                    self.dot(x as usize, y, pen);
+                }
+            }
         }
     }
 
@@ -109,9 +121,7 @@ impl Canvas {
         }
         let (right, bottom) = (self.wide as f64 - 0.5, self.high as f64 - 0.5);
         let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
-        for (run, room) in
-            [(-dx, from.0 + 0.5), (dx, right - from.0), (-dy, from.1 + 0.5), (dy, bottom - from.1)]
-        {
+        for (run, room) in [(-dx, from.0 + 0.5), (dx, right - from.0), (-dy, from.1 + 0.5), (dy, bottom - from.1)] {
             if run == 0.0 {
                 if room < 0.0 {
                     return None;
@@ -143,6 +153,13 @@ impl Canvas {
         }
         drawn
     }
+}
+
+/// The dots between two places along one direction, both included, of so many that there are.
+fn crossed(from: f64, to: f64, count: usize) -> RangeInclusive<usize> {
+    let last = count as f64 - 1.0;
+    let (low, high) = (from.min(to).round(), from.max(to).round());
+    low.clamp(0.0, last) as usize..=high.clamp(0.0, last) as usize
 }
 
 /// Put a character in the place of what a cell shows, on its background.

@@ -36,11 +36,8 @@ pub struct Palette {
 impl Default for Palette {
     /// No colour at all: what is faint is dim, what matters is bold.
     fn default() -> Self {
-        let (plain, dim, bold) = (
-            Style::new(),
-            Style::new().add_modifier(Modifier::DIM),
-            Style::new().add_modifier(Modifier::BOLD),
-        );
+        let (plain, dim, bold) =
+            (Style::new(), Style::new().add_modifier(Modifier::DIM), Style::new().add_modifier(Modifier::BOLD));
         Self {
             series: [plain; 8],
             dim,

@@ -53,20 +53,24 @@ fn a_whole_chart_has_its_title_in_a_rule_labels_and_a_line() {
         drawn(&chart, 58, 6),
         [
             "── G loss  2.013  ema .98 ────────────────── 54 400 pts ──",
-            "",
+            "       ⠲⣄",
+            "     3  ⠈⠙⠦⣄⡀",
+            "            ⠉⠓⠲⠤⣄⣀⣀",
+            "     2            ⠈⠉⠉⠙⠒⠒⠒⠒⠒⠦⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤",
+            "       0                 5k                10k",
         ]
     );
 }
 
 #[test]
 fn nan_and_infinities_show_where_they_are_and_no_line_crosses_them() {
-    let mut values = vec![1.0; 40];
-    values[10] = f64::NAN;
-    values[20] = f64::INFINITY;
-    values[30] = f64::NEG_INFINITY;
+    let mut values = vec![1.0; 20]; // one a column of dots: where there is none the line has a hole
+    values[5] = f64::NAN;
+    values[10] = f64::INFINITY;
+    values[15] = f64::NEG_INFINITY;
     // Below twelve columns there are no labels: the plot is the area less the title.
     let chart = chart(&values, 10, 4);
-    assert_eq!(drawn(&chart, 10, 4), ["", "", "", ""]);
+    assert_eq!(drawn(&chart, 10, 4), ["── loss ──", "     ▲", "⠤⠤⠄⠤⠤⠠⠤⠄⠤⠤", "  ×    ▼"]);
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn a_curve_of_nothing_but_nan_is_not_called_empty() {
 fn what_leaves_the_range_is_cut_at_its_edge() {
     let mut chart = chart(&[0.0, 10.0, 0.0, -10.0, 0.0], 10, 4);
     chart.y = Axis::new(Kind::Value, -1.0, 1.0);
-    assert_eq!(drawn(&chart, 10, 4), ["", "", "", ""]);
+    assert_eq!(drawn(&chart, 10, 4), ["── loss ──", "⡎    ⡇", "⠇    ⡇   ⢠", "     ⢇   ⢸"]);
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn the_smoothed_line_stays_readable_on_the_values_behind_it() {
         ..Palette::default()
     };
     let buffer = drawn_in(&chart, &palette, 10, 4);
-    assert_eq!(text(&buffer), ["", "", "", ""]);
+    assert_eq!(text(&buffer), ["── loss ──", "⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿", "⠤⠤⠤⠤⠤⠤⠤⠤⠤⠤", "⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿"]);
     let styled = |y: u16| (buffer[(4, y)].fg, buffer[(4, y)].modifier);
     assert_eq!(styled(1), (Color::Cyan, Modifier::DIM));
     assert_eq!(styled(2), (Color::Cyan, Modifier::empty()));
@@ -110,7 +114,7 @@ fn older_generations_are_dim_and_in_a_shared_cell_the_later_line_has_the_colour_
     palette.series[0] = Style::new().fg(Color::Red);
     palette.series[1] = Style::new().fg(Color::Blue);
     let buffer = drawn_in(&chart, &palette, 8, 3);
-    assert_eq!(text(&buffer), ["", "", ""]);
+    assert_eq!(text(&buffer), ["── lo… ─", "⠑⠢⢄⣀⣀⡠⠔⠊", "⣀⠤⠒⠉⠉⠒⠤⣀"]);
     assert_eq!((buffer[(0, 2)].fg, buffer[(0, 2)].modifier), (Color::Red, Modifier::DIM));
     assert_eq!((buffer[(7, 2)].fg, buffer[(7, 2)].modifier), (Color::Blue, Modifier::empty()), "9 is 1 modulo 8");
 }
@@ -120,7 +124,7 @@ fn bands_are_filled_behind_the_line() {
     let mut chart = chart(&[1.0; 20], 10, 4);
     chart.lines[0].band = Some((0..10).map(|i| if i < 5 { (0.0, 2.0) } else { (f64::NAN, f64::NAN) }).collect());
     chart.y = Axis::new(Kind::Value, 0.0, 4.0);
-    assert_eq!(drawn(&chart, 10, 4), ["", "", "", ""]);
+    assert_eq!(drawn(&chart, 10, 4), ["── loss ──", "", "⣤⣤⣤⣤⣤", "⠉⠉⠉⠉⠉⠉⠉⠉⠉⠉"]);
 }
 
 #[test]
@@ -136,10 +140,11 @@ fn marks_stand_at_their_place_and_the_crosshair_goes_through_everything() {
         mark(400.0, None, MarkKind::Alert),
         mark(f64::NAN, Some(f64::NAN), MarkKind::Nan),
     ];
-    assert_eq!(drawn(&chart, 12, 5), ["", "", "", "", ""]);
+    assert_eq!(drawn(&chart, 12, 5), ["── loss ────", "   4  ▲ ┆", "   2    ┆", "   0 ⠉⠉⠉⠉⠉◆⠉", "     0    40"]);
     chart.crosshair = Some(Crosshair { x: 39.0, value: Some("1.5".to_owned()) });
     chart.value = Some("9.9".to_owned());
-    assert_eq!(drawn(&chart, 12, 5), ["", "", "", "", ""]);
+    assert_eq!(drawn(&chart, 12, 5), ["── loss ────", "   4  ▲ ┆  ┊", "   2    ┆  ┊", "   0 ⠉⠉⠉⠉⠉◆┊", "     0    40"]);
+    assert_eq!(drawn(&chart, 20, 5)[0], "── loss  1.5 ───────", "what stands under it, not the latest");
 }
 
 #[test]
@@ -155,14 +160,25 @@ fn ascii_terminals_get_ascii() {
     let buffer = drawn_in(&chart, &Palette { ascii: true, ..Palette::default() }, 30, 7);
     let rows = text(&buffer);
     assert!(rows.iter().all(|row| row.is_ascii()), "{rows:#?}");
-    assert_eq!(rows, ["", "", "", "", "", "", ""]);
+    assert_eq!(
+        rows,
+        [
+            "-- loss that is much too lo~ -",
+            "           *!        :     |",
+            "    2     **         :     | *",
+            "        **           :   **|*",
+            "       **            :  ** |",
+            "    0 **          x  :     |",
+            "      0           2          4",
+        ]
+    );
 }
 
 #[test]
 fn a_logarithmic_axis_draws_decades_equally_far_apart_and_zero_below_its_edge() {
     let values: Vec<f64> = (0..4).map(|i| 10_f64.powi(i)).chain([0.0]).collect();
     let chart = chart(&values, 10, 5).fitted(true, Fit::Full);
-    assert_eq!(drawn(&chart, 10, 5), ["", "", "", "", ""]);
+    assert_eq!(drawn(&chart, 10, 5), ["── loss ──", "      ⡠⢲", "    ⡠⠊ ⢸", "  ⡠⠊   ⢸", "⠤⠊     ⢸"]);
 }
 
 #[test]
@@ -183,7 +199,7 @@ fn a_zoom_between_two_points_shows_the_line_through_it() {
         lines: vec![line],
         ..Chart::new("", Axis::new(Kind::Step, 400.0, 600.0), Axis::new(Kind::Value, 1.6, 2.4))
     };
-    assert_eq!(drawn(&chart, 10, 5), ["", "", "", "", ""]);
+    assert_eq!(drawn(&chart, 10, 5), ["──────────", "       ⢀⡠⠊", "     ⡠⠔⠁", "  ⢀⠔⠊", "⡠⠊⠁"]);
 }
 
 #[test]
@@ -207,9 +223,9 @@ fn an_overtaken_end_is_drawn_on_from_where_it_was_left() {
         ..Chart::new("", Axis::new(Kind::Step, 0.0, 20.0), Axis::default())
     };
     let buffer = drawn_in(&chart.fitted(false, Fit::Full), &Palette::default(), 11, 5);
-    assert_eq!(text(&buffer), ["", "", "", "", ""]);
+    assert_eq!(text(&buffer), ["───────────", "        ⢀⡠⠒", "      ⡠⠔⠁", "  ⢀⡠⠒⠉⠉⠉⠉⠉⠉", "⡠⠔⠁"]);
     assert_eq!(buffer[(10, 1)].modifier, Modifier::DIM);
-    assert_eq!(buffer[(10, 2)].modifier, Modifier::empty());
+    assert_eq!(buffer[(10, 3)].modifier, Modifier::empty());
 }
 
 #[test]
@@ -220,8 +236,23 @@ fn the_title_gives_up_what_matters_least() {
     chart.note = Some("ema .98".to_owned());
     chart.points = Some(54_400);
     let title = |width: u16| drawn(&chart, width, 2)[0].clone();
-    let widths = [50, 41, 40, 31, 30, 16, 14, 12, 8, 4, 2];
-    assert_eq!(widths.map(title), [""; 11]);
+    let widths = [50, 41, 40, 32, 31, 16, 15, 12, 8, 4, 2];
+    assert_eq!(
+        widths.map(title),
+        [
+            "── G loss  2.013  ema .98 ────────── 54 400 pts ──",
+            "── G loss  2.013  ema .98 ─ 54 400 pts ──",
+            "── G loss  2.013 ───────── 54 400 pts ──",
+            "── G loss  2.013 ─ 54 400 pts ──",
+            "── G loss  2.013 ──────────────",
+            "── G l…  2.013 ─",
+            "── G loss ─────",
+            "── G loss ──",
+            "── G … ─",
+            "────",
+            "──",
+        ]
+    );
     for width in 0..60 {
         let row = drawn(&chart, width, 2)[0].chars().count();
         assert_eq!(row, usize::from(width), "the rule goes from edge to edge");
@@ -235,7 +266,7 @@ fn wide_characters_in_a_title_take_the_cells_they_take() {
     chart.points = Some(5);
     let buffer = drawn_in(&chart, &Palette::default(), 24, 2);
     // A buffer keeps a blank behind each wide character.
-    assert_eq!(text(&buffer)[0], "");
+    assert_eq!(text(&buffer)[0], "── 損 失 関 数  🎨  生 成 器  ──");
     chart.points = None;
     for width in 0..30 {
         let _ = drawn(&chart, width, 3);
@@ -292,7 +323,8 @@ fn hostile() -> Vec<Chart> {
             for log in [false, true] {
                 let raw = columns(set, count);
                 let smooth = (count == 7).then(|| raw.clone());
-                let band = (count == 80).then(|| vec![(f64::NEG_INFINITY, 1.0), (-f64::MAX, f64::MAX), (f64::NAN, 0.0)]);
+                let band =
+                    (count == 80).then(|| vec![(f64::NEG_INFINITY, 1.0), (-f64::MAX, f64::MAX), (f64::NAN, 0.0)]);
                 let far = Some(crate::record::Mark { x: -1e300, y: f64::MAX });
                 let line = Line { raw, smooth, band, beyond: (far, far), colour: usize::MAX, ..Line::default() };
                 let x = Axis::new(Kind::Relative, 0.0, set.len() as f64 - 1.0).log(log);

@@ -21,9 +21,9 @@ pub(super) fn draw(chart: &Chart, palette: &Palette, line: Rect, buffer: &mut Bu
     let mut value = value.filter(|value| !value.is_empty());
 
     let piece = |text: &Option<String>| text.as_ref().map_or(0, |text| text.width() + 2);
-    // Two dashes and a space before, a space after; the points bring a dash, a space, and three cells after them.
-    let around = 4;
-    let tail = |points: &Option<String>| points.as_ref().map_or(0, |text| text.width() + 5);
+    // Two dashes and a space before, a space and a dash after; the points bring a space and three cells after them.
+    let around = 5;
+    let tail = |points: &Option<String>| points.as_ref().map_or(0, |text| text.width() + 4);
     let room = |note: &Option<String>, points: &Option<String>, value: &Option<String>| {
         width.saturating_sub(around + piece(note) + piece(value) + tail(points))
     };
