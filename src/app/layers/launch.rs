@@ -351,7 +351,9 @@ impl Launch {
         let checkpoint = self.sources.checkpoints.get(self.checkpoint)?;
         let epochs = self.checked.as_ref()?.outcome.as_ref().ok()?.experiment.train.epochs;
         let done = checkpoint.epoch >= epochs as f64;
-        done.then(|| format!("all {epochs} epochs are done there: raise train.epochs, or begin at an earlier checkpoint"))
+        done.then(|| {
+            format!("all {epochs} epochs are done there: raise train.epochs, or begin at an earlier checkpoint")
+        })
     }
 
     /// Start, if everything is in order.
