@@ -30,8 +30,10 @@ fn help_and_palette_open_by_their_keys_and_close_again() {
     terminal.send("\x1b");
     terminal.wait_for("the help to close", |screen| !screen.contains("What the keys do here"));
     terminal.send(":");
-    terminal.wait_for_text("Next colours");
-    terminal.send("leave the dash\r");
+    terminal.wait_for_text("Start a session");
+    terminal.send("leave the dash");
+    terminal.wait_for_text("Leave the dashboard");
+    terminal.send("\r");
     assert!(terminal.end().success());
     assert!(terminal.is_given_back());
 }
@@ -143,8 +145,8 @@ mod steering {
         terminal.send("s");
         terminal.wait_for_text("cuda:77 is not there");
         assert_eq!(std::fs::read_dir(bench.path().join("sessions")).unwrap().count(), 0);
-        terminal.send("\x1b\x1b");
-        terminal.send("q");
-        terminal.end();
+        terminal.send("\r");
+        terminal.wait_for("the words to go", |screen| !screen.contains("cuda:77 is not there"));
+        assert!(terminal.screen().contains("start a session"), "the form is still there:\n{}", terminal.screen());
     }
 }

@@ -346,6 +346,16 @@ impl Launch {
         }
     }
 
+    /// What to do where a branch would begin at its end.
+    fn nothing_left(&self) -> Option<String> {
+        let checkpoint = self.sources.checkpoints.get(self.checkpoint)?;
+        let epochs = self.checked.as_ref()?.outcome.as_ref().ok()?.experiment.train.epochs;
+        let done = checkpoint.epoch >= epochs as f64;
+        done.then(|| {
+            format!("all {epochs} epochs are done there: raise train.epochs, or begin at an earlier checkpoint")
+        })
+    }
+
     /// Start, if everything is in order.
     fn start(&mut self, cx: &mut Cx<'_>) {
         let Some(source) = self.sources.configs.get(self.config) else {
@@ -377,6 +387,10 @@ impl Launch {
                     cx.say(format!("{id} has no checkpoint to branch from"), Tone::Warn);
                     return;
                 };
+                if let Some(words) = self.nothing_left() {
+                    cx.say(format!("not started: {words}"), Tone::Warn);
+                    return;
+                }
                 Start::Branch { id: id.clone(), step: checkpoint.step, set }
             }
         };

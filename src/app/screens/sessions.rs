@@ -246,8 +246,7 @@ impl Sessions {
 
     /// The column after the one that is sorted by, among those on the screen; none after the last.
     fn next_column(&self, shared: &Shared) -> Option<Column> {
-        let listings = self.rows.iter().filter_map(|&row| shared.listings.get(row));
-        let shown = columns::fitting(&listings, shared.body().width);
+        let shown = columns::fitting(&shared.listings, shared.body().width);
         let now = self.settings.sort.and_then(|sort| shown.iter().position(|(column, _)| *column == sort));
         match (self.settings.sort, now) {
             (None, _) => shown.first().map(|(column, _)| *column),

@@ -396,7 +396,8 @@ fn a_broken_rule_between_two_keys_keeps_the_start_back() {
 #[test]
 fn a_branch_lets_one_choose_the_checkpoint() {
     let root = tempfile::tempdir().unwrap();
-    let folder = Fixture::default().make(root.path());
+    let config = format!("name = \"hayao\"\n{}", Fixture::default().config);
+    let folder = Fixture { config: &config, ..Fixture::default() }.make(root.path());
     for step in [100, 200] {
         std::fs::create_dir_all(folder.checkpoint_at(step)).unwrap();
         let state = format!(r#"{{"format":1,"step":{step},"epoch":{},"metrics":{{"val/l1":0.08}}}}"#, step / 50);
@@ -412,6 +413,13 @@ fn a_branch_lets_one_choose_the_checkpoint() {
     );
     driver.key("left");
     assert!(driver.shows("< step 100") && driver.shows("1 of 2"), "{}", driver.text());
+    // With as many epochs as that checkpoint has behind it there is nothing to train.
+    driver.keys(&["/"]);
+    driver.typed("train.epochs");
+    driver.keys(&["enter", "enter", "ctrl-u"]);
+    driver.typed("2");
+    driver.keys(&["enter", "s"]);
+    assert!(driver.shows("not started: all 2 epochs are done there"), "{}", driver.text());
 }
 
 #[test]

@@ -185,6 +185,9 @@ impl Launch {
         }
         match self.checked.as_ref().map(|checked| &checked.outcome) {
             Some(Err(errors)) => errors.to_string().lines().map(|line| (line.to_owned(), theme.bad)).collect(),
+            Some(Ok(_)) if self.nothing_left().is_some() => {
+                self.nothing_left().map(|words| (words, theme.warn)).into_iter().collect()
+            }
             Some(Ok(loaded)) => match self.key_in_focus() {
                 Some(key) => explained(key),
                 None if loaded.remarks.is_empty() => {

@@ -98,9 +98,9 @@ impl Column {
     fn widths(self, longest_name: u16, longest_tags: u16) -> (u16, u16) {
         match self {
             Self::State | Self::Speed => (7, 7),
-            Self::Name => (10, longest_name.clamp(10, 40)),
+            Self::Name => (8, longest_name.clamp(8, 40)),
             Self::Track | Self::Eta => (9, 9),
-            Self::Progress => (6, 14),
+            Self::Progress => (8, 14),
             Self::Steps => (15, 15),
             Self::Epoch | Self::Loss | Self::Trend | Self::Best => (8, 8),
             Self::Metric => (12, 12),
@@ -144,13 +144,16 @@ impl Column {
     }
 }
 
-/// The columns that fit into `width` cells, with theirs. Of names and tags the longest counts.
-pub fn fitting<'a>(listings: &(impl Iterator<Item = &'a Listing> + Clone), width: u16) -> Vec<(Column, u16)> {
-    let longest = |of: fn(&Listing) -> usize| listings.clone().map(of).max().unwrap_or(0).min(200) as u16;
+/// The columns that fit into `width` cells, with theirs. Of names and tags the longest of all counts, so that a filter
+/// moves no column.
+pub fn fitting(listings: &[Listing], width: u16) -> Vec<(Column, u16)> {
+    // The last column does not touch the edge where there is room.
+    let width = width - u16::from(width >= 60);
+    let longest = |of: fn(&Listing) -> usize| listings.iter().map(of).max().unwrap_or(0).min(200) as u16;
     let name = longest(|listing| text::width(&listing.name));
     let tags = longest(|listing| text::width(&listing.tags.join(" ")));
     let mut shown: Vec<Column> =
-        Column::ALL.into_iter().filter(|column| listings.clone().any(|listing| column.is_filled(listing))).collect();
+        Column::ALL.into_iter().filter(|column| listings.iter().any(|listing| column.is_filled(listing))).collect();
     let least = |shown: &[Column]| -> u16 {
         let cells: u16 = shown.iter().map(|column| column.widths(name, tags).0).sum();
         MARGIN + cells + GAP * (shown.len().saturating_sub(1)) as u16
@@ -196,6 +199,8 @@ pub fn cell(
         Column::Track => one(listing.track.clone().unwrap_or_default(), theme.dim),
         Column::Epoch => one(of(listing.epoch.map(epochs), listing.total_epochs.map(epochs), glyphs.none), theme.text),
         Column::Progress if crashed && !has_eta => one(offer(), theme.warn),
+        // A whole bar says no more than the state does.
+        Column::Progress if listing.state == Some(State::Finished) => Vec::new(),
         Column::Progress => match listing.progress() {
             Some(share) => {
                 let style = if listing.state.is_some_and(State::is_active) { theme.accent } else { theme.dim };
@@ -212,14 +217,15 @@ pub fn cell(
         Column::Loss => listing.loss().map(|(_, loss)| measured(loss, shared)).unwrap_or_default(),
         Column::Trend => {
             let values = shrunk(&listing.trend.values(), usize::from(cells));
-            one(meter::spark(&values, glyphs), theme.accent)
+            let style = if listing.state.is_some_and(State::is_active) { theme.accent } else { theme.dim };
+            one(meter::spark(&values, glyphs), style)
         }
         Column::Metric => match newest_metric(listing) {
             Some((name, latest)) => {
                 let value = number::value(latest.value);
-                let room = usize::from(cells).saturating_sub(value.len() + 1);
-                let label = text::fit(name.trim_start_matches("val/"), room, "");
-                vec![(format!("{label} "), theme.dim), (value, theme.text)]
+                let room = usize::from(cells).saturating_sub(value.len());
+                let label = text::fit(name.trim_start_matches("val/"), room.saturating_sub(1), "");
+                vec![(format!("{label:<room$}"), theme.dim), (value, theme.text)]
             }
             None => Vec::new(),
         },
@@ -373,19 +379,19 @@ mod tests {
     #[test]
     fn state_name_progress_and_loss_stay_longest_and_nothing_is_wider_than_the_screen() {
         for width in 40..300 {
-            let shown = fitting(&[&full()].into_iter(), width);
+            let shown = fitting(&[full()], width);
             assert!(total(&shown) <= width, "{width}: {shown:?}");
             for column in [Column::State, Column::Name, Column::Progress, Column::Loss] {
                 assert!(shown.iter().any(|(it, _)| *it == column), "{width}: {shown:?}");
             }
         }
-        assert_eq!(fitting(&[&full()].into_iter(), 40).len(), 4);
-        assert_eq!(fitting(&[&full()].into_iter(), 300).len(), Column::ALL.len());
+        assert_eq!(fitting(&[full()], 40).len(), 4);
+        assert_eq!(fitting(&[full()], 300).len(), Column::ALL.len());
     }
 
     #[test]
     fn columns_that_nobody_fills_are_left_out() {
-        let shown = fitting(&[&listing("a")].into_iter(), 300);
+        let shown = fitting(&[listing("a")], 300);
         assert!(!shown.iter().any(|(column, _)| matches!(column, Column::Tags | Column::Device | Column::Best)));
     }
 

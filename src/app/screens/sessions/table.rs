@@ -62,7 +62,7 @@ pub fn draw(sessions: &Sessions, shared: &Shared, area: Rect, buffer: &mut Buffe
         return empty(sessions, shared, place, buffer);
     }
     let listings = || sessions.rows.iter().filter_map(|&row| shared.listings.get(row));
-    let shown = columns::fitting(&listings(), regions.rows.width);
+    let shown = columns::fitting(&shared.listings, regions.rows.width);
     titles(sessions, shared, &shown, regions.titles, buffer, hits);
     let page = usize::from(regions.rows.height);
     let first = sessions.first.min(sessions.rows.len().saturating_sub(1));
