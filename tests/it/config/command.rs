@@ -62,16 +62,16 @@ fn valid_configs_pass_and_remarks_are_shown() {
 fn the_effective_config_shows_overrides_and_loads_back() {
     let folder = tempfile::tempdir().unwrap();
     let shown =
-        atelier(&["config", "show", "configs/quickstart.toml", "--set", "train.epochs=7", "--set", "name=seven"]);
+        atelier(&["config", "show", "configs/quickstart.toml", "--set", "train.epochs=70", "--set", "name=seven"]);
     assert_eq!(shown.status.code(), Some(0));
-    assert!(printed(&shown).contains("epochs = 7\n") && printed(&shown).contains("name = \"seven\"\n"));
+    assert!(printed(&shown).contains("epochs = 70\n") && printed(&shown).contains("name = \"seven\"\n"));
     let path = folder.path().join("effective.toml");
     std::fs::write(&path, &shown.stdout).unwrap();
     let again = atelier(&["config", "show", path.to_str().unwrap()]);
     assert_eq!(printed(&again), printed(&shown));
     let json = atelier(&["config", "show", path.to_str().unwrap(), "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(value["train"]["epochs"], 7);
+    assert_eq!(value["train"]["epochs"], 70);
 }
 
 #[test]
