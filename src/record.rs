@@ -80,6 +80,10 @@ pub trait Recorder: Send + Sync {
 
     /// Record something that happened once.
     fn event(&self, at: At, event: Event);
+
+    /// Wait until what was recorded so far is on the disk, or has been refused by it. Called off the training thread,
+    /// before a checkpoint becomes visible: a run that resumes from it does not repeat what led to it.
+    fn settle(&self) {}
 }
 
 /// Something that happened once: a line of `events.jsonl`.

@@ -390,4 +390,8 @@ impl Recorder for Tee {
         self.recorder.event(at, event.clone());
         self.progress.event(at, event);
     }
+
+    fn settle(&self) {
+        self.recorder.settle();
+    }
 }

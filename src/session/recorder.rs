@@ -130,6 +130,11 @@ impl Recorder for SessionRecorder {
         self.board.post(at, values);
     }
 
+    fn settle(&self) {
+        // A disk that refuses is told of by the store itself, and tried again.
+        self.flush().ok();
+    }
+
     fn event(&self, at: At, event: Event) {
         let write = |time_ns, event| {
             self.journal.append(EventLine::new(timestamp_of(time_ns), at, self.generation, event));

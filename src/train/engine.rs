@@ -428,12 +428,13 @@ impl Engine {
         let mut state = checkpoint::State::new(at.step, at.epoch, self.settings.seed, self.learner.lr);
         state.skipped_steps = self.skipped_steps;
         state.metrics = self.metrics.iter().cloned().collect();
-        let recorder = Arc::clone(&self.surroundings.recorder);
+        let held = Arc::clone(&self.surroundings.recorder);
+        let recorder = Arc::clone(&held);
         let report = move |saved: &Saved| {
             recorder.event(at, saved_event(saved));
             on_saved(saved);
         };
-        match self.saver.submit(Snapshot { state, model, optimizer }, Box::new(report)) {
+        match self.saver.submit(Snapshot { state, model, optimizer }, held, Box::new(report)) {
             Ok(()) => self.saved = self.position(),
             Err(error) => self.event(Event::new("checkpoint-failed", format!("no thread to write it: {error}"))),
         }

@@ -1,9 +1,11 @@
 //! Checkpoints written off the training thread, one at a time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::config;
+use crate::record::Recorder;
 use crate::train::checkpoint::{self, CheckpointError, Snapshot, Written};
 
 /// What a write came to: the checkpoint, and those removed to make room.
@@ -27,13 +29,20 @@ impl Saver {
         Self { dir, settings, in_flight: None, last: None }
     }
 
-    /// Start writing; waits for the write before it.
-    pub fn submit(&mut self, snapshot: Snapshot, on_saved: OnSaved) -> std::io::Result<()> {
+    /// Start writing; waits for the write before it. What `recorder` holds is brought to the disk first: values that led to
+    /// a checkpoint must not be lost where the checkpoint is not.
+    pub fn submit(
+        &mut self,
+        snapshot: Snapshot,
+        recorder: Arc<dyn Recorder>,
+        on_saved: OnSaved,
+    ) -> std::io::Result<()> {
         self.wait();
         self.last = None;
         let dir = self.dir.clone();
         let settings = self.settings.clone();
         let write = move || {
+            recorder.settle();
             let saved = checkpoint::write(&dir, snapshot)
                 .and_then(|written| checkpoint::prune(&dir, &settings).map(|removed| (written, removed)));
             on_saved(&saved);

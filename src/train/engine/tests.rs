@@ -30,6 +30,8 @@ thread_local! {
 struct Memory {
     values: Mutex<Vec<(i64, String, f64)>>,
     events: Mutex<Vec<(i64, Event)>>,
+    /// The newest step that had been recorded when the recorder was last asked to bring all to the disk.
+    settled: Mutex<Option<i64>>,
 }
 
 impl Recorder for Memory {
@@ -40,6 +42,11 @@ impl Recorder for Memory {
 
     fn event(&self, at: At, event: Event) {
         self.events.lock().unwrap().push((at.step, event));
+    }
+
+    fn settle(&self) {
+        let recorded = self.values.lock().unwrap().iter().map(|(step, ..)| *step).max();
+        *self.settled.lock().unwrap() = recorded;
     }
 }
 
@@ -230,6 +237,18 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
             assert_eq!(second.memory.series(series), run.memory.series(series)[from..]);
         }
     }
+}
+
+#[test]
+fn what_led_to_a_checkpoint_is_on_the_disk_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = bench(dir.path(), settings(), Line::new(&[]), &[]);
+    for _ in 0..2 {
+        run.engine.advance().unwrap();
+        run.engine.between_steps().unwrap();
+    }
+    assert!(run.engine.saver.wait().unwrap().is_ok());
+    assert_eq!(*run.memory.settled.lock().unwrap(), Some(2));
 }
 
 #[test]
