@@ -161,7 +161,7 @@ impl Screen {
         let mut reading = keyboard.try_clone().unwrap();
         let (sender, output) = channel();
         std::thread::spawn(move || {
-            let mut bytes = [0; 1 << 16];
+            let mut bytes = vec![0; 1 << 16];
             while let Ok(count) = reading.read(&mut bytes) {
                 if count == 0 || sender.send((Instant::now(), bytes[..count].to_vec())).is_err() {
                     break;
@@ -171,7 +171,7 @@ impl Screen {
         let emulator = vt100::Parser::new(ROWS, COLUMNS, 0);
         let mut screen = Self { child, keyboard, output, emulator, opened: Duration::ZERO };
         loop {
-            let (at, bytes) = screen.output.recv_timeout(Duration::from_secs(60)).unwrap();
+            let (at, bytes) = screen.output.recv_timeout(Duration::from_mins(1)).unwrap();
             screen.emulator.process(&bytes);
             let text = screen.emulator.screen().contents();
             if text.contains("charts 1-") && text.contains(" pts") {

@@ -66,7 +66,7 @@ impl Terminal {
         let mut reading = keyboard.try_clone().unwrap();
         let (sender, output) = channel();
         std::thread::spawn(move || {
-            let mut bytes = [0; 1 << 16];
+            let mut bytes = vec![0; 1 << 16];
             // An error is the end: the program has closed its side.
             while let Ok(count) = reading.read(&mut bytes) {
                 if count == 0 || sender.send(bytes[..count].to_vec()).is_err() {
