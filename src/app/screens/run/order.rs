@@ -1,33 +1,37 @@
 //! The order of the charts: what one looks at first, first.
 
-/// Beginnings of names, in the order in which their charts come; what is in none comes after the metrics and before the
-/// host.
-const GROUPS: [&str; 14] = [
+/// Names, and beginnings of names that end in a slash, in the order in which their charts come: what tells at a glance
+/// whether a run is well, then the parts of it. What is in neither list comes between the two.
+const FIRST: [&str; 18] = [
     "loss/g",
     "loss/d",
     "loss/total",
-    "loss/",
+    "loss",
     "val/",
-    "speed/",
+    "speed/images_per_sec",
     "gpu0/utilization_percent",
     "gpu0/memory_used_bytes",
     "gpu0/power_watts",
-    "grad_norm/",
+    "process/cpu_percent",
+    "loss/",
     "lr",
+    "lr/",
+    "grad_norm/",
+    "speed/",
     "time/step_seconds",
     "time/",
     "memory/",
 ];
-/// Beginnings of names that come last.
-const LAST: [&str; 6] =
-    ["gpu", "process/cpu_percent", "process/memory_rss_bytes", "host/cpu_percent", "host/", "process/"];
+/// The same for what comes last; the GPUs' names differ by their number.
+const LAST: [&str; 4] = ["gpu", "process/memory_rss_bytes", "host/cpu_percent", "host/"];
 /// Series that nobody needs to see until they ask.
-const HIDDEN: [&str; 3] = ["train/skipped", "record/", "_total_bytes"];
+const HIDDEN: [&str; 4] = ["train/skipped", "record/", "val/identity_", "_total_bytes"];
 
 fn rank(name: &str) -> usize {
-    let first = GROUPS.iter().position(|group| name == *group || name.starts_with(group));
-    let last = || LAST.iter().position(|group| name.starts_with(group)).map(|at| GROUPS.len() + 1 + at);
-    first.or_else(last).unwrap_or(GROUPS.len())
+    let is_of = |group: &str| name == group || group.ends_with('/') && name.starts_with(group);
+    let first = FIRST.iter().position(|group| is_of(group));
+    let last = || LAST.iter().position(|group| name.starts_with(group)).map(|at| FIRST.len() + 1 + at);
+    first.or_else(last).unwrap_or(FIRST.len())
 }
 
 /// Put names into the order of their charts: pinned ones, those moved by hand, then by what they are. Unless a filter
@@ -58,7 +62,7 @@ mod tests {
         let names =
             ["host/cpu_percent", "speed/images_per_sec", "val/l1", "loss/l1", "loss/g", "gpu0/power_watts", "custom"];
         let order =
-            ["loss/g", "loss/l1", "val/l1", "speed/images_per_sec", "gpu0/power_watts", "custom", "host/cpu_percent"];
+            ["loss/g", "val/l1", "speed/images_per_sec", "gpu0/power_watts", "loss/l1", "custom", "host/cpu_percent"];
         assert_eq!(sorted(&names, &[], &[]), order);
     }
 
