@@ -10,13 +10,14 @@ default:
 setup: libtorch
     @echo 'libtorch is ready; next: just demo, or just build'
 
-# Build the atelier program into target/debug (the profile is optimised)
+# Build both programs into target/debug (the profile is optimised): atelier, and its half with libtorch beside it
 build: libtorch
-    cargo build --bin atelier
+    cargo build --bin atelier-train
+    cargo build --bin atelier --no-default-features
 
-# Train a small Pix2PixHD on the CPU for a few minutes, on landscapes that it draws itself
-demo: build
-    cargo run --quiet --bin atelier -- train configs/quickstart.toml
+# Train a small Pix2PixHD on the CPU for a minute or two, on landscapes that it draws itself
+demo: libtorch
+    cargo run --bin atelier-train -- train configs/quickstart.toml
 
 # Run every test; arguments go to cargo test (just test layers)
 test *arguments: libtorch
@@ -34,19 +35,20 @@ ci: lint test
 
 # Measure: all benchmarks, or one with its arguments (just bench loader --data data/mine)
 bench name='*' *arguments: libtorch
-    cargo bench --profile dev --config profile.dev.package.atelier.opt-level=3 --bench '{{ name }}' -- {{ arguments }}
+    cargo bench {{ if name == 'dashboard' { '--no-default-features' } else { '' } }} --profile dev --config profile.dev.package.atelier.opt-level=3 --bench '{{ name }}' -- {{ arguments }}
 
 # Format the sources
 fmt:
     cargo fmt
 
 # Say what this machine has, and what to do about what it lacks
-doctor *arguments: build
-    @cargo run --quiet --bin atelier -- doctor {{ arguments }}
+doctor *arguments: libtorch
+    @cargo run --quiet --bin atelier-train -- doctor {{ arguments }}
 
-# Install the program into cargo's bin folder
-install: libtorch
-    cargo install --path . --locked --profile dev
+# Install both programs into cargo's bin folder
+install: build
+    install -D --target-directory="${CARGO_HOME:-$HOME/.cargo}/bin" \
+        "${CARGO_TARGET_DIR:-target}/debug/atelier" "${CARGO_TARGET_DIR:-target}/debug/atelier-train"
 
 [private]
 libtorch:

@@ -21,12 +21,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 const SERIES: usize = 20;
-const COLUMNS: u16 = 160;
-const ROWS: u16 = 45;
 
 fn main() {
     let all = std::env::args().any(|argument| argument == "all");
-    println!("{COLUMNS}x{ROWS}, {SERIES} series, figures of one run each");
+    println!("160x45, {SERIES} series, figures of one run each");
     println!(
         "{:>12} {:>14} {:>12} {:>22} {:>12}",
         "points", "first screen", "resident", "key to frame p50/p99", "idle"
@@ -36,11 +34,12 @@ fn main() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), points);
         // Once before: what is measured is the program, not the first reading of a cold disk.
-        drop(Screen::open(dir.path()));
-        let opened: Vec<Duration> = (0..5).map(|_| Screen::open(dir.path()).opened).collect();
-        let mut screen = Screen::open(dir.path());
+        drop(Screen::open(dir.path(), (160, 45)));
+        let opened: Vec<Duration> = (0..5).map(|_| Screen::open(dir.path(), (160, 45)).opened).collect();
+        let mut screen = Screen::open(dir.path(), (160, 45));
         let resident = screen.resident_mib();
-        let mut keys: Vec<Duration> = (0..200).map(|n| screen.key(if n % 2 == 0 { "]" } else { "\x1b[D" })).collect();
+        let mut keys: Vec<Duration> =
+            (0..200).map(|n| screen.key(if n % 2 == 0 { "\x1b[H" } else { "\x1b[F" })).collect();
         keys.sort();
         let idle = screen.bytes_in(Duration::from_secs(3));
         println!(
@@ -118,11 +117,11 @@ fn live() {
             std::thread::sleep(Duration::from_millis(50));
         }
     });
-    let mut screen = Screen::open(dir.path());
+    let mut screen = Screen::open(dir.path(), (140, 40));
     let bytes = screen.bytes_in(Duration::from_secs(10));
-    let mut keys: Vec<Duration> = (0..100).map(|n| screen.key(if n % 2 == 0 { "]" } else { "\x1b[D" })).collect();
+    let mut keys: Vec<Duration> = (0..100).map(|n| screen.key(if n % 2 == 0 { "\x1b[H" } else { "\x1b[F" })).collect();
     keys.sort();
-    println!("one session at 20 steps/s: {} B/s, key to frame p99 {:.1} ms", bytes / 10, millis(keys[98]));
+    println!("140x40, one session at 20 steps/s: {} B/s, key to frame p99 {:.1} ms", bytes / 10, millis(keys[98]));
     over.store(true, Ordering::Relaxed);
     training.join().unwrap();
 }
@@ -137,13 +136,13 @@ struct Screen {
 }
 
 impl Screen {
-    fn open(root: &Path) -> Self {
+    fn open(root: &Path, (columns, rows): (u16, u16)) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
         let terminal: OwnedFd = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap().into();
-        tcsetwinsize(&terminal, Winsize { ws_col: COLUMNS, ws_row: ROWS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        tcsetwinsize(&terminal, Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let begin = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_atelier"))
             .args(["--open", "last", "--root"])
@@ -168,7 +167,7 @@ impl Screen {
                 }
             }
         });
-        let emulator = vt100::Parser::new(ROWS, COLUMNS, 0);
+        let emulator = vt100::Parser::new(rows, columns, 0);
         let mut screen = Self { child, keyboard, output, emulator, opened: Duration::ZERO };
         loop {
             let (at, bytes) = screen.output.recv_timeout(Duration::from_mins(1)).unwrap();
@@ -189,7 +188,8 @@ impl Screen {
 
     /// Time from a key to the end of what it changes on the screen.
     fn key(&mut self, key: &str) -> Duration {
-        while self.output.try_recv().is_ok() {}
+        // What the key before brought along has come.
+        while self.output.recv_timeout(Duration::from_millis(30)).is_ok() {}
         let begin = Instant::now();
         self.keyboard.write_all(key.as_bytes()).unwrap();
         let (at, bytes) = self.output.recv_timeout(Duration::from_secs(5)).unwrap();

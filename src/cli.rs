@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this layer is the one that prints")]
 
 mod alerts;
+#[cfg(not(feature = "train"))]
+mod beside;
 mod config;
 mod control;
 mod dash;
@@ -40,6 +42,9 @@ struct Cli {
 enum Command {
     #[cfg(feature = "train")]
     Train(train::Args),
+    /// Train an experiment and keep everything about it in a session folder.
+    #[cfg(not(feature = "train"))]
+    Train(beside::Args),
     Alerts(alerts::Args),
     Config(config::Args),
     /// Pairs of photo and illustration: import, check, split, describe, export.
@@ -67,6 +72,9 @@ enum Command {
     Delete(edit::DeleteArgs),
     #[cfg(feature = "train")]
     Stylize(stylize::Args),
+    /// Turn photos into illustrations with a session's generator or a weight file.
+    #[cfg(not(feature = "train"))]
+    Stylize(beside::Args),
 }
 
 /// A mistake in how the program was called or configured: exit code 2.
@@ -97,9 +105,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
+        #[cfg(not(feature = "train"))]
+        Command::Train(_) | Command::Stylize(_) => beside::run(),
         Command::Alerts(args) => alerts::run(&args),
         Command::Config(args) => config::run(args),
         Command::Dataset(args) => dataset::run(args),
+        #[cfg(not(feature = "train"))]
+        Command::Doctor(_) if beside::is_there() => beside::run(),
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(args),
         Command::Ls(args) => ls::run(&args),

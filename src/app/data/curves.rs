@@ -22,7 +22,7 @@ use group::{Joined, Member};
 use opened::Opened;
 
 /// Time between two answers at the least while data streams in.
-const PACE: Duration = Duration::from_millis(100);
+const PACE: Duration = Duration::from_secs(1);
 /// How often files are looked at when nobody tells.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Points held of series that are not on the screen, before the longest unused ones are let go.

@@ -59,11 +59,6 @@ struct Begun {
 }
 
 fn begin(root: &Path, what: &Start) -> Result<Begun, String> {
-    if cfg!(not(feature = "train")) && cfg!(not(test)) {
-        return Err(
-            "this build of Atelier only looks at sessions: one with libtorch trains (docs/installation.md)".to_owned()
-        );
-    }
     let folder = folder(root, what)?;
     let id = folder.id();
     match detach::launch(&folder, &arguments(root, what), PATIENCE).map_err(|error| error.to_string())? {
