@@ -12,6 +12,7 @@ mod doctor;
 mod edit;
 mod export;
 mod ls;
+mod query;
 mod sessions;
 mod show;
 #[cfg(feature = "train")]
@@ -53,6 +54,7 @@ enum Command {
     Export(export::Args),
     Ls(ls::Args),
     Show(show::Args),
+    Query(query::Args),
     /// Make a running session wait at its next step.
     Pause(control::Args),
     /// Let a paused session go on. (One that ended goes on by `atelier train --resume ID`.)
@@ -116,6 +118,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Export(args) => export::run(args),
         Command::Ls(args) => ls::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),
         Command::Resume(args) => control::run(&args, &Request::Resume),
         Command::Stop(args) => control::run(&args, &Request::Stop),
