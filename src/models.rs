@@ -9,4 +9,6 @@ pub mod params;
 pub mod perceptual;
 pub mod pix2pixhd;
 pub mod spectral;
+pub mod stable_diffusion;
+pub mod tile;
 pub mod weights;

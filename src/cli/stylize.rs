@@ -15,7 +15,7 @@ use self::files::Job;
 use crate::cli::{Usage, print};
 use crate::config;
 use crate::models::pix2pixhd::stylist::Stylist;
-use crate::models::pix2pixhd::tile;
+use crate::models::tile::{self, Tiles};
 
 /// Turn photos into illustrations with a trained generator; each result has its photo's own size.
 ///
@@ -229,10 +229,9 @@ fn stylise(stylist: &Stylist, batch: &[Loaded], args: &Args, bar: &ProgressBar) 
     let images = Tensor::f_cat(&images, 0)?;
     let (_, _, height, width) = images.size4()?;
     match args.tile {
-        Some(tile) if tile < height.max(width) => tile::stylise(
+        Some(tile) if tile < height.max(width) => tile::map(
             &images,
-            tile,
-            args.overlap,
+            Tiles { tile, overlap: args.overlap, scale: 1 },
             |x| stylist.stylise(x),
             |done, all| {
                 bar.set_message(format!("tile {done} of {all}"));

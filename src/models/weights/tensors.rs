@@ -9,23 +9,25 @@ use tch::{Kind, Tensor};
 use super::storage::tensor_of_bytes;
 use super::{Fault, WriteFault};
 
-/// All tensors, in the order of their bytes.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, Fault> {
+/// Hand every tensor to `take`, in the order of their bytes.
+pub(super) fn each<E>(
+    bytes: &[u8],
+    fault: impl Fn(Fault) -> E,
+    mut take: impl FnMut(String, Tensor) -> Result<(), E>,
+) -> Result<(), E> {
     let broken =
         |error| Fault::format(format!("neither safetensors nor .pth, or cut short ({error}); fetch or write it again"));
-    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| fault(broken(error)))?;
     let mut views: Vec<_> = file.iter().collect();
     views.sort_by_key(|(name, view)| (view.data().as_ptr(), name.to_owned()));
-    views
-        .into_iter()
-        .map(|(name, view)| {
-            let kind = kind_of(view.dtype()).ok_or_else(|| {
-                Fault::format(format!("`{name}` is of kind {:?}, which is not supported", view.dtype()))
-            })?;
-            let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
-            Ok((name.to_owned(), tensor_of_bytes(name, view.data(), &shape, kind)?))
-        })
-        .collect()
+    for (name, view) in views {
+        let kind = kind_of(view.dtype())
+            .ok_or_else(|| Fault::format(format!("`{name}` is of kind {:?}, which is not supported", view.dtype())));
+        let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
+        let tensor = kind.and_then(|kind| tensor_of_bytes(name, view.data(), &shape, kind)).map_err(&fault)?;
+        take(name.to_owned(), tensor)?;
+    }
+    Ok(())
 }
 
 /// The header's text entries.
