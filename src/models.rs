@@ -3,8 +3,10 @@
 //! A network is a layout (names and shapes), an initialisation and a forward function over [`params::Params`]; there
 //! are no module objects. [`weights`] reads and writes the files.
 
+pub mod catalog;
 pub mod init;
 pub mod layers;
+pub mod pad;
 pub mod params;
 pub mod perceptual;
 pub mod pix2pixhd;

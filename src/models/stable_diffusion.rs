@@ -9,7 +9,12 @@ pub mod clip;
 pub mod config;
 pub mod load;
 pub mod lora;
+pub mod lora_file;
+pub mod merge;
 pub mod net;
+pub mod pipeline;
+pub mod scheduler;
+pub mod tokenizer;
 pub mod unet;
 pub mod vae;
 

@@ -131,6 +131,11 @@ pub fn save_safetensors(
     write_beside(path, |out| tensors::write(out, tensors, metadata))
 }
 
+/// SHA-256 of the tensors' bytes in the order in which [`save_safetensors`] writes them: of the file without its header.
+pub fn data_sha256(tensors: &[(String, Tensor)]) -> Result<String, tch::TchError> {
+    tensors::data_sha256(tensors)
+}
+
 /// Write a state dict that `torch.load(path, weights_only=True)` reads, in order; atomically as [`save_safetensors`].
 pub fn save_pth(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), WeightsError> {
     write_beside(path, |out| pth_write::write(out, tensors))

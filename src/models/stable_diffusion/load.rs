@@ -3,7 +3,7 @@
 //! Files are mapped, and each tensor is checked, cast and moved as it is read. Strict: everything that is missing, too
 //! much, misshapen or not finite is named.
 
-mod folder;
+pub(super) mod folder;
 pub mod ldm;
 mod part;
 mod single;

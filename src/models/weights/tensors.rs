@@ -1,10 +1,11 @@
 //! The safetensors container.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use safetensors::{Dtype, SafeTensors};
-use tch::{Kind, Tensor};
+use sha2::{Digest, Sha256};
+use tch::{Kind, TchError, Tensor};
 
 use super::storage::tensor_of_bytes;
 use super::{Fault, WriteFault};
@@ -45,15 +46,11 @@ pub(super) fn write(
 ) -> Result<(), WriteFault> {
     let mut infos = Vec::with_capacity(tensors.len());
     let mut offset = 0;
-    let mut order: Vec<&(String, Tensor)> = tensors.iter().collect();
-    // Wide kinds first keeps every tensor aligned, as the format asks; then by name, so that equal inputs give equal files.
-    let mut wide = HashMap::new();
-    for (name, tensor) in tensors {
-        if wide.insert(name.as_str(), tensor.f_kind()?.elt_size_in_bytes()).is_some() {
-            return Err(WriteFault::Tensor(Fault::format(format!("two tensors are called `{name}`"))));
-        }
+    let order = ordered(tensors)?;
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = order.iter().find(|(name, _)| !names.insert(name)) {
+        return Err(WriteFault::Tensor(Fault::format(format!("two tensors are called `{twice}`"))));
     }
-    order.sort_by(|(a, _), (b, _)| wide[b.as_str()].cmp(&wide[a.as_str()]).then_with(|| a.cmp(b)));
     for (name, tensor) in &order {
         let kind = tensor.f_kind()?;
         let dtype = dtype_of(kind).ok_or_else(|| {
@@ -83,6 +80,24 @@ pub(super) fn write(
         out.write_all(&super::storage::bytes_of(tensor)?)?;
     }
     Ok(())
+}
+
+/// Wide kinds first keeps every tensor aligned, as the format asks; then by name, so that equal inputs give equal files.
+fn ordered(tensors: &[(String, Tensor)]) -> Result<Vec<&(String, Tensor)>, TchError> {
+    let widths = tensors.iter().map(|(_, tensor)| Ok(tensor.f_kind()?.elt_size_in_bytes()));
+    let widths = widths.collect::<Result<Vec<_>, TchError>>()?;
+    let mut order: Vec<_> = widths.into_iter().zip(tensors).collect();
+    order.sort_by(|(a, (first, _)), (b, (second, _))| b.cmp(a).then_with(|| first.cmp(second)));
+    Ok(order.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// SHA-256 of all bytes after the header, in hexadecimal.
+pub(super) fn data_sha256(tensors: &[(String, Tensor)]) -> Result<String, TchError> {
+    let mut hash = Sha256::new();
+    for (_, tensor) in ordered(tensors)? {
+        hash.update(super::storage::bytes_of(tensor)?);
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn kind_of(dtype: Dtype) -> Option<Kind> {

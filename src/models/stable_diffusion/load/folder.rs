@@ -85,7 +85,7 @@ fn parameters(
 }
 
 /// The files that hold a part's weights: one, or the shards that an index lists. Full precision where there is a choice.
-fn files(folder: &Path, stems: &[&str]) -> Result<Vec<PathBuf>, LoadError> {
+pub fn files(folder: &Path, stems: &[&str]) -> Result<Vec<PathBuf>, LoadError> {
     for stem in stems {
         for (whole, index) in [
             (format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json")),
@@ -140,7 +140,7 @@ fn new_attention_name(name: String) -> Option<String> {
 }
 
 /// transformers before its version 5 put `text_model.` before every key, and stored the positions 0, 1, 2, ...
-fn unprefixed(name: String) -> Option<String> {
+pub fn unprefixed(name: String) -> Option<String> {
     let name = name.strip_prefix("text_model.").map_or(name.clone(), str::to_owned);
     (name != "embeddings.position_ids").then_some(name)
 }
