@@ -25,6 +25,8 @@ mod pty;
 mod record;
 #[cfg(feature = "train")]
 mod schedulers;
+#[cfg(feature = "train")]
+mod sd_lora;
 mod session;
 #[cfg(feature = "train")]
 mod stylize;
