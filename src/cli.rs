@@ -22,6 +22,8 @@ mod show;
 mod stylize;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod trained;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tch::{Device, Kind, TchError, Tensor};
 
 use self::files::Job;
+use crate::cli::trained::Trained;
 use crate::cli::{Usage, print};
 use crate::config;
 use crate::models::pix2pixhd::stylist::Stylist;
@@ -20,7 +21,8 @@ use crate::models::tile::{self, Tiles};
 
 /// Turn photos into illustrations with a trained model; each result has its photo's own size.
 ///
-/// The model is a session's newest whole checkpoint; or a generator's weight file (.safetensors or NVIDIA's .pth), whose
+/// The model is a session's newest whole checkpoint, a generator or adapters beside their base (whose prompt and sampling
+/// are the session's unless said otherwise); or a generator's weight file (.safetensors or NVIDIA's .pth), whose
 /// architecture is read off its tensors; or Stable Diffusion with LoRAs. Folders are searched for .png, .jpg and .webp
 /// files, their own folders too. A file that cannot be read or written does not stop the others: all are named at the
 /// end, with exit code 1.
@@ -36,6 +38,7 @@ use crate::models::tile::{self, Tiles};
 ///
 /// Examples:
 ///   atelier stylize --session quickstart photo.jpg -o out
+///   atelier stylize --session sd15-lora photo.jpg -o out --strength 0.5
 ///   atelier stylize --weights latest_net_G.pth photos -o out --tile 1024 --overlap 128
 ///   atelier stylize --base sd15 --lora ghibli.safetensors --prompt ghibli-illustration photos -o out
 ///   atelier stylize --base sd15 --lora ghibli.safetensors:0.8 --prompt 'ghibli-illustration, a harbour' \
@@ -175,7 +178,15 @@ enum Engine {
 impl Engine {
     fn open(args: &Args, device: Device) -> anyhow::Result<Self> {
         let generator = match (&args.session, &args.weights) {
-            (Some(id), _) => generator::of_session(&args.root, id, args.ema, device)?,
+            (Some(id), _) => {
+                let trained = Trained::open(&args.root, id)?;
+                if trained.experiment.track == config::Track::SdLora {
+                    let options = &args.diffusion;
+                    let diffusion = diffusion::Diffusion::of_session(options, &trained, args.ema, args.tile, device)?;
+                    return Ok(Self::Diffusion(Box::new(diffusion)));
+                }
+                generator::of_session(trained, args.ema, device)?
+            }
             (None, Some(path)) => generator::of_file(path, args.config.as_deref(), args.ema, device)?,
             (None, None) => {
                 return Ok(Self::Diffusion(Box::new(diffusion::Diffusion::open(&args.diffusion, args.tile, device)?)));

@@ -245,6 +245,24 @@ fn lora_config(adapter: &config::Adapter) -> LoraConfig {
     }
 }
 
+/// How a config says to sample.
+pub fn sampling(config: &config::Sampling) -> Sampling {
+    Sampling {
+        method: match config.sampler {
+            SdSampler::Ddim => Method::Ddim,
+            SdSampler::Pndm => Method::Pndm,
+            SdSampler::Dpmpp2m => Method::DpmPp2M,
+            SdSampler::Dpmpp2mKarras => Method::DpmPp2MKarras,
+            SdSampler::Euler => Method::Euler,
+        },
+        steps: config.steps,
+        strength: config.strength,
+        guidance: config.guidance,
+        image_guidance: config.image_guidance,
+        tile: None,
+    }
+}
+
 /// The adapters among a checkpoint's tensors, or their moving average, as a file of them is read.
 pub fn adapter_file(config: &config::SdLora, model: &[(String, Tensor)], ema: bool) -> Result<LoraFile, SdLoraError> {
     let prefix = if ema { format!("ema.{ADAPTER}.") } else { format!("{ADAPTER}.") };
@@ -339,23 +357,9 @@ impl Track for SdLora {
 impl SdLora {
     /// Pictures of photos `[B, 3, H, W]`, with the adapters as they are.
     fn stylise(&self, photos: &Tensor) -> Result<Tensor, PipelineError> {
-        let config = &self.config.sampling;
-        let sampling = Sampling {
-            method: match config.sampler {
-                SdSampler::Ddim => Method::Ddim,
-                SdSampler::Pndm => Method::Pndm,
-                SdSampler::Dpmpp2m => Method::DpmPp2M,
-                SdSampler::Dpmpp2mKarras => Method::DpmPp2MKarras,
-                SdSampler::Euler => Method::Euler,
-            },
-            steps: config.steps,
-            strength: config.strength,
-            guidance: config.guidance,
-            image_guidance: config.image_guidance,
-            tile: None,
-        };
+        let sampling = sampling(&self.config.sampling);
         let [prompt, negative] = self.prompts.guidance(&self.base.text)?;
-        let seeds = vec![config.seed as i64; photos.size4()?.0 as usize];
+        let seeds = vec![self.config.sampling.seed as i64; photos.size4()?.0 as usize];
         let pipeline = Pipeline::new(&self.base.unet, &self.base.vae, self.scheduler.clone())?;
         pipeline.stylise(photos, &Texts { prompt, negative }, &sampling, &seeds, &mut |_| ())
     }

@@ -197,7 +197,7 @@ fn train_unet(
     lesson: &Lesson,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), TinyBaseError> {
-    const PICTURES: i64 = 16;
+    const PICTURES: i64 = 8;
     let steps = recipe.unet_steps;
     let device = networks.device();
     let Lesson { moments, scale, prompts } = lesson;

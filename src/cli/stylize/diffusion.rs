@@ -1,9 +1,9 @@
 //! Stable Diffusion that stylises: a base, LoRAs beside it, and a prompt.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use image::imageops::{FilterType, resize};
 use indicatif::ProgressBar;
 use tch::{Device, Kind, Tensor};
@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Format, Loaded, files, is_memory};
 use crate::cli::Usage;
 use crate::cli::lora::with_strength;
+use crate::cli::trained::Trained;
 use crate::models::catalog;
 use crate::models::stable_diffusion::StableDiffusion;
 use crate::models::stable_diffusion::load::{self, Kinds};
@@ -18,6 +19,7 @@ use crate::models::stable_diffusion::lora_file::{self, LoraFile};
 use crate::models::stable_diffusion::pipeline::{Pipeline, PipelineError, Sampling, Taken, Texts, preview};
 use crate::models::stable_diffusion::scheduler::{Method, SchedulerConfig};
 use crate::models::stable_diffusion::tokenizer::Tokenizer;
+use crate::tracks::sd_lora;
 
 /// What is asked of Stable Diffusion.
 #[derive(Debug, clap::Args)]
@@ -103,9 +105,8 @@ impl Options {
         }
     }
 
-    /// How to sample, where nothing else says it.
-    fn sampling(&self, tile: Option<i64>) -> Result<Sampling, Usage> {
-        let default = Sampling::default();
+    /// How to sample: as asked, else as `default` says.
+    fn sampling(&self, default: Sampling) -> Result<Sampling, Usage> {
         let within = |name: &str, value: f64, most: f64| {
             if (0.0..=most).contains(&value) {
                 Ok(value)
@@ -119,8 +120,35 @@ impl Options {
             strength: within("--strength", self.strength.unwrap_or(default.strength), 1.0)?,
             guidance: within("--guidance", self.guidance.unwrap_or(default.guidance), 1000.0)?,
             image_guidance: within("--image-guidance", self.image_guidance.unwrap_or(default.image_guidance), 1000.0)?,
-            tile,
+            tile: default.tile,
         })
+    }
+}
+
+/// What the pictures show, and what they should not.
+struct Prompts<'a> {
+    texts: [&'a str; 2],
+    /// Fill up to the text encoder's positions, as all but some sessions were trained.
+    pad: bool,
+}
+
+impl Prompts<'_> {
+    fn encode(&self, model: &StableDiffusion, tokenizer: &Tokenizer) -> anyhow::Result<Texts> {
+        let mut longest = 0;
+        for (name, text) in ["--prompt", "--negative"].into_iter().zip(self.texts) {
+            let encoded = tokenizer.encode(text);
+            longest = longest.max((encoded.tokens + 2).min(tokenizer.length()));
+            if let Some(warning) = encoded.warning() {
+                eprintln!("warning: {name}: {warning}");
+            }
+        }
+        let mut texts = Texts::encode(&model.text, tokenizer, self.texts[0], self.texts[1])?;
+        if !self.pad {
+            for text in [&mut texts.prompt, &mut texts.negative] {
+                *text = text.f_narrow(1, 0, longest as i64)?;
+            }
+        }
+        Ok(texts)
     }
 }
 
@@ -140,19 +168,50 @@ pub struct Diffusion {
 impl Diffusion {
     /// Load everything; what is wrong with the request is said before the weights are read.
     pub(super) fn open(options: &Options, tile: Option<i64>, device: Device) -> anyhow::Result<Self> {
-        let sampling = options.sampling(tile)?;
+        let sampling = options.sampling(Sampling { tile, ..Sampling::default() })?;
         let Some(base) = &options.base else {
             return Err(Usage("give --session, --weights or --base".to_owned()).into());
         };
         let base = catalog::base(base).map_err(Usage)?;
-        let loras = options.loras.iter().map(|(path, strength)| {
+        let prompts = [options.prompt.as_deref().unwrap_or_default(), options.negative.as_deref().unwrap_or_default()];
+        Self::assemble(options, &base, Vec::new(), &Prompts { texts: prompts, pad: true }, sampling, device)
+    }
+
+    /// A session's base with the adapters that it trained; its prompt and sampling where the request has none.
+    pub(super) fn of_session(
+        options: &Options,
+        trained: &Trained,
+        ema: bool,
+        tile: Option<i64>,
+        device: Device,
+    ) -> anyhow::Result<Self> {
+        let config = &trained.experiment.sd_lora;
+        let sampling = options.sampling(Sampling { tile, ..sd_lora::sampling(&config.sampling) })?;
+        let Some(base) = &config.base else { bail!("session {} names no sd_lora.base", trained.id) };
+        let base = catalog::base(&trained.path_of(base)).map_err(Usage)?;
+        let file =
+            sd_lora::adapter_file(config, &trained.model, ema).with_context(|| trained.path.display().to_string())?;
+        let prompt = options.prompt.as_deref().unwrap_or(&config.text.prompt);
+        let negative = options.negative.as_deref().unwrap_or(&config.text.negative);
+        let prompts = Prompts { texts: [prompt, negative], pad: config.text.pad };
+        Self::assemble(options, &base, vec![(trained.path.clone(), file, 1.0)], &prompts, sampling, device)
+    }
+
+    fn assemble(
+        options: &Options,
+        base: &Path,
+        mut loras: Vec<(PathBuf, LoraFile, f64)>,
+        prompts: &Prompts<'_>,
+        sampling: Sampling,
+        device: Device,
+    ) -> anyhow::Result<Self> {
+        for (path, strength) in &options.loras {
             let file = LoraFile::load(path)?;
             for remark in &file.remarks {
                 eprintln!("warning: {}: {remark}", path.display());
             }
-            Ok((path, file, *strength))
-        });
-        let loras = loras.collect::<anyhow::Result<Vec<_>>>()?;
+            loras.push((path.clone(), file, *strength));
+        }
         let unet = match options.precision {
             Some(Precision::F32) => Kind::Float,
             Some(Precision::F16) => Kind::Half,
@@ -161,7 +220,7 @@ impl Diffusion {
             None => Kind::Float,
         };
         // The autoencoder and the text encoder take little of the time, and in float16 the autoencoder overflows.
-        let mut model = load::open(&base, Kinds { unet, vae: Kind::Float, text: Kind::Float }, device)?;
+        let mut model = load::open(base, Kinds { unet, vae: Kind::Float, text: Kind::Float }, device)?;
         let parts: Vec<(&LoraFile, f64)> = loras.iter().map(|(_, file, strength)| (file, *strength)).collect();
         lora_file::attach(&mut model, &parts).map_err(|error| match loras.as_slice() {
             [(path, ..)] => anyhow!("{}: {error}", path.display()),
@@ -171,13 +230,7 @@ impl Diffusion {
             Some(folder) => Tokenizer::open(folder)?,
             None => Tokenizer::clip()?,
         };
-        let prompts = [options.prompt.as_deref().unwrap_or_default(), options.negative.as_deref().unwrap_or_default()];
-        for (name, text) in ["--prompt", "--negative"].into_iter().zip(prompts) {
-            if let Some(warning) = tokenizer.encode(text).warning() {
-                eprintln!("warning: {name}: {warning}");
-            }
-        }
-        let texts = Texts::encode(&model.text, &tokenizer, prompts[0], prompts[1])?;
+        let texts = prompts.encode(&model, &tokenizer)?;
         let scheduler =
             SchedulerConfig::from_json(&model.scheduler, &model.source.join("scheduler/scheduler_config.json"))?;
         let pipeline = Pipeline::new(&model.unet, &model.vae, scheduler.clone())?;

@@ -56,7 +56,7 @@ pub fn unet_json() -> Value {
         "sample_size": 16, "in_channels": 4, "out_channels": 4,
         "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
         "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
-        "block_out_channels": [48, 96], "layers_per_block": 1,
+        "block_out_channels": [32, 64], "layers_per_block": 1,
         "cross_attention_dim": 32, "attention_head_dim": 4, "norm_num_groups": 8, "norm_eps": 1e-5,
     })
 }

@@ -90,11 +90,12 @@ impl Bar {
     }
 
     fn show(&self, done: usize, all: usize, detail: &str) {
+        let gap = if detail.is_empty() { "" } else { "  " };
         self.bar.set_length(all as u64);
-        self.bar.set_message(format!("{}  {detail}", self.title));
+        self.bar.set_message(format!("{}{gap}{detail}", self.title));
         self.bar.set_position(done as u64);
         if self.bar.is_hidden() && all > 0 && done > 0 && (4 * done) / all != (4 * (done - 1)) / all {
-            eprintln!("{}: {done} of {all}  {detail}", self.title);
+            eprintln!("{}: {done} of {all}{gap}{detail}", self.title);
         }
     }
 
