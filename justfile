@@ -19,6 +19,10 @@ build: libtorch
 demo: libtorch
     cargo run --bin atelier-train -- train configs/quickstart.toml
 
+# Adapt a tiny Stable Diffusion, which it trains itself first, to drawn illustrations: minutes on the CPU
+demo-sd: libtorch
+    cargo run --bin atelier-train -- train configs/sd-tiny-lora.toml
+
 # Run every test; arguments go to cargo test (just test layers)
 test *arguments: libtorch
     cargo test {{ arguments }}

@@ -11,7 +11,11 @@ mod dataset;
 mod doctor;
 mod edit;
 mod export;
+#[cfg(feature = "train")]
+mod lora;
 mod ls;
+#[cfg(feature = "train")]
+mod models;
 mod query;
 mod sessions;
 mod show;
@@ -19,6 +23,8 @@ mod show;
 mod stylize;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod trained;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -53,6 +59,18 @@ enum Command {
     Doctor(doctor::Args),
     Export(export::Args),
     Ls(ls::Args),
+    /// LoRA files: look inside, convert, merge into a base, compare.
+    #[cfg(feature = "train")]
+    Lora(lora::Args),
+    /// LoRA files: look inside, convert, merge into a base, compare.
+    #[cfg(not(feature = "train"))]
+    Lora(beside::Args),
+    /// Published models: fetch by name, list.
+    #[cfg(feature = "train")]
+    Models(models::Args),
+    /// Published models: fetch by name, list.
+    #[cfg(not(feature = "train"))]
+    Models(beside::Args),
     Show(show::Args),
     Query(query::Args),
     /// Make a running session wait at its next step.
@@ -108,7 +126,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(not(feature = "train"))]
-        Command::Train(_) | Command::Stylize(_) => beside::run(),
+        Command::Train(_) | Command::Stylize(_) | Command::Lora(_) | Command::Models(_) => beside::run(),
         Command::Alerts(args) => alerts::run(&args),
         Command::Config(args) => config::run(args),
         Command::Dataset(args) => dataset::run(args),
@@ -117,6 +135,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(args),
         Command::Ls(args) => ls::run(&args),
+        #[cfg(feature = "train")]
+        Command::Lora(args) => lora::run(&args),
+        #[cfg(feature = "train")]
+        Command::Models(args) => models::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),

@@ -21,6 +21,7 @@ mod experiment;
 mod keys;
 mod metric;
 mod rules;
+mod sd_lora;
 mod source;
 mod suggest;
 mod syntax;
@@ -39,6 +40,10 @@ pub use alerts::{AlertAction, AlertKind, AlertRule, Better, Notify, Side, Watch,
 pub use errors::{ConfigError, ConfigErrors, Snippet};
 pub use experiment::*;
 pub use keys::{Bounds, Key, Shape, find, json_schema, keys, leaves};
+pub use sd_lora::{
+    Adapter, AdapterInit, AdapterTarget, Prediction, Sampling, SdLora, SdObjective, SdSampler, Text, Timesteps,
+    TinyBase,
+};
 pub use suggest::nearest;
 pub use write::{keys_as_markdown, rules_as_toml};
 

@@ -2,6 +2,8 @@
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
 #[cfg(feature = "train")]
+pub mod checkpoint;
+#[cfg(feature = "train")]
 pub mod floats;
 pub mod lanes;
 #[cfg(feature = "train")]

@@ -1,6 +1,7 @@
 //! Tracks: what the engine trains. A track is models, losses and one forward pass; it never prints, times or saves.
 
 pub mod pix2pixhd;
+pub mod sd_lora;
 
 use std::borrow::Cow;
 

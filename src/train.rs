@@ -13,4 +13,5 @@ pub mod optimizer;
 mod pending;
 mod saver;
 pub mod schedule;
+pub mod tiny_base;
 mod validate;

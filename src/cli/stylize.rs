@@ -1,5 +1,6 @@
-//! `atelier stylize`: photos to illustrations with a trained generator.
+//! `atelier stylize`: photos to illustrations with a trained generator, or with Stable Diffusion and LoRAs.
 
+mod diffusion;
 mod files;
 mod generator;
 
@@ -7,31 +8,43 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow, bail};
-use clap::ValueEnum;
+use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tch::{Device, Kind, TchError, Tensor};
 
 use self::files::Job;
+use crate::cli::trained::Trained;
 use crate::cli::{Usage, print};
 use crate::config;
 use crate::models::pix2pixhd::stylist::Stylist;
-use crate::models::pix2pixhd::tile;
+use crate::models::tile::{self, Tiles};
 
-/// Turn photos into illustrations with a trained generator; each result has its photo's own size.
+/// Turn photos into illustrations with a trained model; each result has its photo's own size.
 ///
-/// The generator is a session's newest whole checkpoint, or a weight file (.safetensors or NVIDIA's .pth), whose
-/// architecture is read off its tensors. Folders are searched for .png, .jpg and .webp files, their own folders too.
-/// A file that cannot be read or written does not stop the others: all are named at the end, with exit code 1.
+/// The model is a session's newest whole checkpoint, a generator or adapters beside their base (whose prompt and sampling
+/// are the session's unless said otherwise); or a generator's weight file (.safetensors or NVIDIA's .pth), whose
+/// architecture is read off its tensors; or Stable Diffusion with LoRAs. Folders are searched for .png, .jpg and .webp
+/// files, their own folders too. A file that cannot be read or written does not stop the others: all are named at the
+/// end, with exit code 1.
 ///
-/// Large photos: --tile works through overlapping squares and needs memory for one at a time. Instance norms then see a
-/// square's statistics instead of the whole photo's, so colours may drift between squares; take the largest tile that
-/// fits, and leave --tile out where the whole photo does.
+/// Large photos and generators: --tile works through overlapping squares and needs memory for one at a time. Instance
+/// norms then see a square's statistics instead of the whole photo's, so colours may drift between squares; take the
+/// largest tile that fits, and leave --tile out where the whole photo does.
+///
+/// Stable Diffusion: --base with a --prompt, and LoRAs where there are. The photo is made noisy and drawn anew from there:
+/// --strength says how much of it is given up. A paired LoRA reads the photo itself; then --image-guidance says how
+/// closely it is kept, and strength means nothing. The same seed gives the same picture, in any batch, and the one that
+/// diffusers gives. --tile is the square that pictures are decoded in.
 ///
 /// Examples:
 ///   atelier stylize --session quickstart photo.jpg -o out
+///   atelier stylize --session sd15-lora photo.jpg -o out --strength 0.5
 ///   atelier stylize --weights latest_net_G.pth photos -o out --tile 1024 --overlap 128
+///   atelier stylize --base sd15 --lora ghibli.safetensors --prompt ghibli-illustration photos -o out
+///   atelier stylize --base sd15 --lora ghibli.safetensors:0.8 --prompt 'ghibli-illustration, a harbour' \
+///     --negative 'photo, blurry' --strength 0.5 --steps 40 --sampler dpmpp-2m-karras --seed 7 photo.jpg -o out
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, group(ArgGroup::new("model").required(true).args(["session", "weights", "base"])))]
 #[expect(clippy::doc_markdown, reason = "shown as --help text, as it stands")]
 pub struct Args {
     /// Photos, or folders of them
@@ -42,8 +55,8 @@ pub struct Args {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// Take the generator of this session: its id, or a beginning or an end of it that no other session has
-    #[arg(long, value_name = "ID", conflicts_with = "weights", required_unless_present = "weights")]
+    /// Take the model of this session: its id, or a beginning or an end of it that no other session has
+    #[arg(long, value_name = "ID")]
     session: Option<String>,
 
     /// Take the generator in this file
@@ -54,9 +67,12 @@ pub struct Args {
     #[arg(long, value_name = "CONFIG", requires = "weights")]
     config: Option<PathBuf>,
 
-    /// Take the moving average of the generator's weights
+    /// Take the moving average of the weights
     #[arg(long)]
     ema: bool,
+
+    #[command(flatten, next_help_heading = "Stable Diffusion")]
+    diffusion: diffusion::Options,
 
     /// Side of the squares that a photo larger than one is worked through in, in pixels
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(16..=65536))]
@@ -119,19 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let jobs = files::jobs(&args.inputs, &args.output, args.format)?;
     let device = generator::device(args.device)?;
-    let stylist = match (&args.session, &args.weights) {
-        (Some(id), _) => generator::of_session(&args.root, id, args.ema, device)?,
-        (None, Some(path)) => generator::of_file(path, args.config.as_deref(), args.ema, device)?,
-        (None, None) => return Err(Usage("give --session ID or --weights FILE".to_owned()).into()),
-    };
-    if let Some(tile) = args.tile.filter(|tile| *tile < stylist.smallest_tile()) {
-        return Err(Usage(format!(
-            "--tile {tile}: this generator works on squares of {} pixels at least ({})",
-            stylist.smallest_tile(),
-            stylist.describe()
-        ))
-        .into());
-    }
+    let engine = Engine::open(args, device)?;
     std::fs::create_dir_all(&args.output).with_context(|| format!("make {}", args.output.display()))?;
 
     let bar = progress(jobs.len());
@@ -141,11 +145,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         match Loaded::open(job, args.force, device) {
             Ok(loaded) => {
                 if waiting.first().is_some_and(|first| first.image.size() != loaded.image.size()) {
-                    failures.extend(flush(&mut waiting, &stylist, args, &bar));
+                    failures.extend(flush(&mut waiting, &engine, args, &bar));
                 }
                 waiting.push(loaded);
                 if waiting.len() == usize::from(args.batch) {
-                    failures.extend(flush(&mut waiting, &stylist, args, &bar));
+                    failures.extend(flush(&mut waiting, &engine, args, &bar));
                 }
             }
             Err(failure) => {
@@ -154,7 +158,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             }
         }
     }
-    failures.extend(flush(&mut waiting, &stylist, args, &bar));
+    failures.extend(flush(&mut waiting, &engine, args, &bar));
     bar.finish_and_clear();
     if failures.is_empty() {
         return Ok(());
@@ -163,6 +167,52 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("error: {}: {error:#}", path.display());
     }
     bail!("{} of {} photos could not be stylised", failures.len(), bar.length().unwrap_or_default());
+}
+
+/// What makes pictures.
+enum Engine {
+    Generator(Stylist),
+    Diffusion(Box<diffusion::Diffusion>),
+}
+
+impl Engine {
+    fn open(args: &Args, device: Device) -> anyhow::Result<Self> {
+        let generator = match (&args.session, &args.weights) {
+            (Some(id), _) => {
+                let trained = Trained::open(&args.root, id)?;
+                if trained.experiment.track == config::Track::SdLora {
+                    let options = &args.diffusion;
+                    let diffusion = diffusion::Diffusion::of_session(options, &trained, args.ema, args.tile, device)?;
+                    return Ok(Self::Diffusion(Box::new(diffusion)));
+                }
+                generator::of_session(trained, args.ema, device)?
+            }
+            (None, Some(path)) => generator::of_file(path, args.config.as_deref(), args.ema, device)?,
+            (None, None) => {
+                return Ok(Self::Diffusion(Box::new(diffusion::Diffusion::open(&args.diffusion, args.tile, device)?)));
+            }
+        };
+        args.diffusion.refuse_beside_a_generator()?;
+        if let Some(tile) = args.tile.filter(|tile| *tile < generator.smallest_tile()) {
+            return Err(Usage(format!(
+                "--tile {tile}: this generator works on squares of {} pixels at least ({})",
+                generator.smallest_tile(),
+                generator.describe()
+            ))
+            .into());
+        }
+        Ok(Self::Generator(generator))
+    }
+
+    /// `[B, 3, H, W]` in [-1, 1] of photos of one size.
+    fn stylise(&self, batch: &[Loaded], args: &Args, bar: &ProgressBar) -> anyhow::Result<Tensor> {
+        let images: Vec<&Tensor> = batch.iter().map(|loaded| &loaded.image).collect();
+        let images = Tensor::f_cat(&images, 0)?;
+        match self {
+            Self::Generator(stylist) => generate(stylist, &images, args, bar).map_err(|error| explain(&error, args)),
+            Self::Diffusion(diffusion) => diffusion.stylise(&images, batch, bar),
+        }
+    }
 }
 
 /// A photo and why it failed.
@@ -196,18 +246,16 @@ impl Loaded {
 }
 
 /// Stylise and write what waits; a batch that fails as a whole is tried one by one.
-fn flush(waiting: &mut Vec<Loaded>, stylist: &Stylist, args: &Args, bar: &ProgressBar) -> Vec<Failure> {
+fn flush(waiting: &mut Vec<Loaded>, engine: &Engine, args: &Args, bar: &ProgressBar) -> Vec<Failure> {
     let batch = std::mem::take(waiting);
     let started = Instant::now();
-    let together = if batch.len() > 1 { stylise(stylist, &batch, args, bar).ok() } else { None };
+    let together = if batch.len() > 1 { engine.stylise(&batch, args, bar).ok() } else { None };
     let mut failures = Vec::new();
     for (at, loaded) in batch.iter().enumerate() {
         let done = (|| {
             let image = match &together {
                 Some(images) => images.f_narrow(0, at as i64, 1)?,
-                None => {
-                    stylise(stylist, std::slice::from_ref(loaded), args, bar).map_err(|error| explain(&error, args))?
-                }
+                None => engine.stylise(std::slice::from_ref(loaded), args, bar)?,
             };
             write(&image, &loaded.job, args.format)
         })();
@@ -224,21 +272,18 @@ fn flush(waiting: &mut Vec<Loaded>, stylist: &Stylist, args: &Args, bar: &Progre
     failures
 }
 
-fn stylise(stylist: &Stylist, batch: &[Loaded], args: &Args, bar: &ProgressBar) -> Result<Tensor, TchError> {
-    let images: Vec<&Tensor> = batch.iter().map(|loaded| &loaded.image).collect();
-    let images = Tensor::f_cat(&images, 0)?;
+fn generate(stylist: &Stylist, images: &Tensor, args: &Args, bar: &ProgressBar) -> Result<Tensor, TchError> {
     let (_, _, height, width) = images.size4()?;
     match args.tile {
-        Some(tile) if tile < height.max(width) => tile::stylise(
-            &images,
-            tile,
-            args.overlap,
+        Some(tile) if tile < height.max(width) => tile::map(
+            images,
+            Tiles { tile, overlap: args.overlap, scale: 1 },
             |x| stylist.stylise(x),
             |done, all| {
                 bar.set_message(format!("tile {done} of {all}"));
             },
         ),
-        _ => stylist.stylise(&images),
+        _ => stylist.stylise(images),
     }
 }
 
@@ -246,12 +291,17 @@ fn stylise(stylist: &Stylist, batch: &[Loaded], args: &Args, bar: &ProgressBar) 
 fn explain(error: &TchError, args: &Args) -> anyhow::Error {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().to_owned();
-    if text.contains("out of memory") || text.contains("can't allocate memory") || text.contains("not enough memory") {
+    if is_memory(&text) {
         let tile = args.tile.map_or(1024, |tile| tile / 2);
         anyhow!("too large for the memory at once; try --tile {tile} ({first})")
     } else {
         anyhow!(first)
     }
+}
+
+/// Whether libtorch says that there is not enough memory.
+fn is_memory(text: &str) -> bool {
+    ["out of memory", "can't allocate memory", "not enough memory"].iter().any(|words| text.contains(words))
 }
 
 /// Write `[1, 3, H, W]` in [-1, 1]; gives width and height.

@@ -241,6 +241,9 @@ fn carry_out(
         Outcome::Failed(reason) => bail!("{id} failed: {reason}"),
     }
     println!("  atelier show {id}\n  atelier stylize --session {id} photo.jpg -o out/");
+    if loaded.experiment.track == config::Track::SdLora {
+        println!("  atelier lora convert --session {id} --to kohya -o {id}.safetensors");
+    }
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::AlertRule;
+use super::sd_lora::SdLora;
 
 /// One experiment, as a config file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,9 @@ pub struct Experiment {
     /// Track 1's networks and losses.
     #[serde(default)]
     pub pix2pixhd: Pix2PixHd,
+    /// Track 2's base, adapters and objective.
+    #[serde(default)]
+    pub sd_lora: SdLora,
     /// Optimizer of every network.
     #[serde(default)]
     pub optimizer: Optimizer,
@@ -81,6 +85,8 @@ impl Experiment {
 pub enum Track {
     /// Track 1: Pix2PixHD from scratch.
     Pix2pixhd,
+    /// Track 2: Stable Diffusion with low-rank adapters.
+    SdLora,
 }
 
 /// Where to train: `auto` (first GPU, else CPU), `cpu`, `cuda` or `cuda:N`.
@@ -495,9 +501,9 @@ pub struct Train {
     /// Batches whose gradients are averaged into one optimizer step.
     #[schemars(range(min = 1, max = 4096))]
     pub accumulate: usize,
-    /// Arithmetic of the forward and backward passes; weights are always kept in float32.
+    /// Arithmetic of the forward and backward passes; trained weights are always kept in float32, frozen ones in this.
     pub precision: Precision,
-    /// Decay of the generator's moving average; 0 turns it off.
+    /// Decay of the moving average of what predicts (the generator, the adapters); 0 turns it off.
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1))]
     pub ema_decay: f64,
     /// Stop after this many skipped steps (NaN, out of memory) in a row.

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::{Device, Experiment, GanMode, GeneratorKind, Metric, Precision};
+use super::{Device, Experiment, Fit, GanMode, GeneratorKind, Jitter, Metric, Pix2PixHd, Precision, SdLora, Track};
 
 /// The weights that a run starts from.
 pub const PRETRAINED: &str = "pix2pixhd.generator.pretrained";
+/// The frozen model that a run of Track 2 adapts.
+const BASE: &str = "sd_lora.base";
 
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,14 @@ pub fn broken(experiment: &Experiment) -> Vec<Broken> {
     let mut broken = Vec::new();
     name(experiment, &mut broken);
     lengths(experiment, &mut broken);
-    losses(experiment, &mut broken);
-    networks(experiment, &mut broken);
+    match experiment.track {
+        Track::Pix2pixhd => {
+            fixed_epochs(experiment, &mut broken);
+            losses(experiment, &mut broken);
+            networks(experiment, &mut broken);
+        }
+        Track::SdLora => latents(experiment, &mut broken),
+    }
     held_out(experiment, &mut broken);
     broken
 }
@@ -57,6 +65,10 @@ fn lengths(experiment: &Experiment, broken: &mut Vec<Broken>) {
             "the decay is part of the run: lower it, or train longer",
         ));
     }
+}
+
+fn fixed_epochs(experiment: &Experiment, broken: &mut Vec<Broken>) {
+    let epochs = experiment.train.epochs;
     let generator = &experiment.pix2pixhd.generator;
     let fixed = generator.niter_fix_global;
     let fix_key = "pix2pixhd.generator.niter_fix_global";
@@ -142,6 +154,50 @@ fn networks(experiment: &Experiment, broken: &mut Vec<Broken>) {
     }
 }
 
+fn latents(experiment: &Experiment, broken: &mut Vec<Broken>) {
+    let sd = &experiment.sd_lora;
+    let data = &experiment.data;
+    if sd.base.is_none() {
+        broken.push(Broken::new(
+            &[BASE],
+            format!("`{BASE}` is not set: the track \"sd-lora\" adapts a model that is there already"),
+            "name a folder in diffusers' layout, a single-file checkpoint, or a model that `atelier models pull` fetched",
+        ));
+    }
+    if sd.cache_latents && data.jitter != Jitter::default() {
+        broken.push(Broken::new(
+            &["data.jitter", "sd_lora.cache_latents"],
+            "`data.jitter` changes a picture's colours each time, so that its latents cannot be kept",
+            "turn the jitter off, or set sd_lora.cache_latents = false",
+        ));
+    }
+    if sd.cache_latents && data.fit == Fit::Crop {
+        broken.push(Broken::new(
+            &["data.fit", "sd_lora.cache_latents"],
+            "`data.fit` = \"crop\" cuts a picture elsewhere each time, so that its latents cannot be kept",
+            "use data.fit = \"squash\", or set sd_lora.cache_latents = false",
+        ));
+    }
+    let taken = sd.sampling.steps as f64 * sd.sampling.strength;
+    if taken < 1.0 && !sd.paired {
+        broken.push(Broken::new(
+            &["sd_lora.sampling.strength", "sd_lora.sampling.steps"],
+            format!(
+                "`sd_lora.sampling.strength` = {} of {} steps is not one step, so that photos would stay as they are",
+                sd.sampling.strength, sd.sampling.steps
+            ),
+            "raise either",
+        ));
+    }
+    if sd.objective.image_dropout > 0.0 && !sd.paired {
+        broken.push(Broken::new(
+            &["sd_lora.objective.image_dropout", "sd_lora.paired"],
+            "`sd_lora.objective.image_dropout` leaves out the photo, but without `sd_lora.paired` there is none",
+            "set sd_lora.paired = true, or leave image_dropout out",
+        ));
+    }
+}
+
 fn held_out(experiment: &Experiment, broken: &mut Vec<Broken>) {
     let validation = &experiment.validation;
     if validation.every_epochs == 0 {
@@ -192,6 +248,30 @@ pub fn missing_paths(experiment: &Experiment) -> Vec<Broken> {
             ),
         ));
     }
+    match experiment.track {
+        Track::Pix2pixhd => missing_weights(experiment, &mut broken),
+        Track::SdLora => missing_base(&experiment.sd_lora, &mut broken),
+    }
+    broken
+}
+
+fn missing_base(sd: &SdLora, broken: &mut Vec<Broken>) {
+    // A bare name may be that of a model that was fetched: for the track to say.
+    let is_path = |base: &&Path| base.components().count() > 1 || base.extension().is_some();
+    let missing = sd.base.as_deref().filter(|base| !base.exists() && sd.tiny_base.is_none());
+    let Some(base) = missing.filter(is_path) else { return };
+    broken.push(Broken::new(
+        &[BASE, "sd_lora.tiny_base"],
+        format!("`{BASE}` = {} does not exist", quoted(base)),
+        format!(
+            "name a folder in diffusers' layout or a single-file checkpoint, or set [sd_lora.tiny_base] to have a small \
+             one made there{}",
+            hint(base)
+        ),
+    ));
+}
+
+fn missing_weights(experiment: &Experiment, broken: &mut Vec<Broken>) {
     let loss = &experiment.pix2pixhd.loss;
     let pretrained = experiment.pix2pixhd.generator.pretrained.as_deref();
     let vgg = loss.vgg_weights.as_deref().filter(|_| loss.vgg > 0.0);
@@ -206,7 +286,6 @@ pub fn missing_paths(experiment: &Experiment) -> Vec<Broken> {
             ));
         }
     }
-    broken
 }
 
 fn quoted(path: &Path) -> String {
@@ -229,7 +308,29 @@ fn hint(path: &Path) -> String {
 pub fn remarks(experiment: &Experiment) -> Vec<String> {
     let mut remarks = Vec::new();
     let pix2pixhd = &experiment.pix2pixhd;
-    if pix2pixhd.loss.gan == GanMode::Hinge && !pix2pixhd.discriminator.spectral_norm {
+    let sd = &experiment.sd_lora;
+    let track = experiment.track;
+    let other = match track {
+        Track::Pix2pixhd => (*sd != SdLora::default()).then_some("[sd_lora] has no effect: track = \"pix2pixhd\""),
+        Track::SdLora => {
+            (*pix2pixhd != Pix2PixHd::default()).then_some("[pix2pixhd] has no effect: track = \"sd-lora\"")
+        }
+    };
+    remarks.extend(other.map(str::to_owned));
+    if track == Track::SdLora && experiment.optimizer.betas[0] < 0.9 {
+        remarks.push(format!(
+            "optimizer.betas[0] = {} is a GAN's; diffusion models are trained with 0.9",
+            experiment.optimizer.betas[0]
+        ));
+    }
+    if track == Track::SdLora && sd.paired && sd.objective.image_dropout == 0.0 {
+        remarks.push(
+            "sd_lora.paired without sd_lora.objective.image_dropout: guidance by the photo counts on pictures trained \
+             without it (InstructPix2Pix: caption_dropout = 0.1, image_dropout = 0.1)"
+                .to_owned(),
+        );
+    }
+    if track == Track::Pix2pixhd && pix2pixhd.loss.gan == GanMode::Hinge && !pix2pixhd.discriminator.spectral_norm {
         remarks.push(
             "pix2pixhd.loss.gan = \"hinge\" without pix2pixhd.discriminator.spectral_norm: the hinge loss counts on a \
              bounded discriminator (SPADE uses both)"

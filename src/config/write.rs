@@ -6,11 +6,11 @@ use serde_json::Value as Json;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use super::keys::{self, Key, Shape};
-use super::{AlertRule, Experiment};
+use super::{AlertRule, Experiment, Pix2PixHd, SdLora, Track};
 
 impl Experiment {
-    /// The full effective config: every key spelled out, in the order of the structs. Optional keys that are not set
-    /// are named in a comment. It parses back to an equal experiment.
+    /// The full effective config: every key of the track spelled out, in the order of the structs. Optional keys that are
+    /// not set are named in a comment. It parses back to an equal experiment.
     ///
     /// An experiment that was loaded can always be written. One made in code can hold what TOML cannot (a seed above
     /// `i64::MAX`); its text is then a comment that says so, and is refused when it is read back.
@@ -18,6 +18,13 @@ impl Experiment {
         match toml_edit::ser::to_document(self) {
             Ok(document) => {
                 let mut top = document.as_table().clone();
+                // The other track's section says nothing, unless someone wrote it.
+                if self.track != Track::Pix2pixhd && self.pix2pixhd == Pix2PixHd::default() {
+                    top.remove("pix2pixhd");
+                }
+                if self.track != Track::SdLora && self.sd_lora == SdLora::default() {
+                    top.remove("sd_lora");
+                }
                 lay_out(&mut top, keys::keys(), "");
                 DocumentMut::from(top).to_string()
             }
@@ -137,21 +144,25 @@ fn toml_like(value: &Json) -> String {
 mod tests {
     use crate::config::{Experiment, keys, parse, parse_alert_rules, rules_as_toml};
 
-    fn experiment() -> Experiment {
-        let text = "name = 'x'\ntrack = 'pix2pixhd'\n[data]\nroot = 'pairs'\n";
-        parse(text, "x", &[]).unwrap().experiment
+    fn experiment(track: &str) -> Experiment {
+        let text = format!("name = 'x'\ntrack = '{track}'\n[data]\nroot = 'pairs'\n[sd_lora]\n");
+        let base = if track == "sd-lora" { "base = 'sd'" } else { "" };
+        parse(&(text + base), "x", &[]).unwrap().experiment
     }
 
     #[test]
     fn the_effective_config_spells_every_key_in_a_stable_order() {
-        let text = experiment().to_toml();
-        for key in keys::leaves().iter().filter(|key| key.required || key.default.is_some()) {
-            let inside = key.path.starts_with("data.procedural.");
-            assert!(inside || text.contains(&format!("{} = ", key.name)), "{} in\n{text}", key.path);
+        for (track, other) in [("pix2pixhd", "sd_lora."), ("sd-lora", "pix2pixhd.")] {
+            let text = experiment(track).to_toml();
+            let absent = ["data.procedural.", "sd_lora.tiny_base.", other];
+            for key in keys::leaves().iter().filter(|key| key.required || key.default.is_some()) {
+                let inside = absent.iter().any(|table| key.path.starts_with(table));
+                assert!(inside || text.contains(&format!("{} = ", key.name)), "{} in\n{text}", key.path);
+            }
+            assert!(text.contains("# not set: procedural\n[data]"), "{text}");
+            assert!(text.find("[data]") < text.find("[optimizer]"));
+            assert_eq!(text, experiment(track).to_toml());
         }
-        assert!(text.contains("# not set: procedural\n[data]"), "{text}");
-        assert!(text.find("[data]") < text.find("[optimizer]"));
-        assert_eq!(text, experiment().to_toml());
     }
 
     #[test]
@@ -174,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_toml_cannot_hold_is_refused_when_read_back() {
-        let text = Experiment { seed: u64::MAX, ..experiment() }.to_toml();
+        let text = Experiment { seed: u64::MAX, ..experiment("pix2pixhd") }.to_toml();
         assert!(parse(&text, "x", &[]).is_err(), "{text}");
     }
 }

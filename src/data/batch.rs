@@ -1,16 +1,41 @@
 //! One batch of pairs as tensors, and where batches come from.
 
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 /// One batch of pairs, on the training device.
 #[derive(Debug)]
 pub struct Batch {
-    /// Photos, float32 `[B, 3, H, W]` in [-1, 1].
+    /// Photos: pixels float32 `[B, 3, H, W]` in [-1, 1], or what [`Form`] says.
     pub input: Tensor,
-    /// Illustrations, same shape and range.
+    /// Illustrations, likewise.
     pub target: Tensor,
+    /// What the two hold.
+    pub form: Form,
     /// The pairs' ids (`NNNN`), in order.
     pub ids: Vec<String>,
+}
+
+/// What a batch holds of its pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The pictures.
+    Pixels,
+    /// What a variational autoencoder made of them: the means of their latents, then the logarithms of their variances,
+    /// float32 `[B, 2C, h, w]`. A track that looks at no photos gets `[B, 0]` for them.
+    Moments,
+}
+
+impl Batch {
+    /// The first `count` pairs, as views.
+    pub fn first(&self, count: usize) -> Result<Self, TchError> {
+        let count = count.min(self.ids.len());
+        Ok(Self {
+            input: self.input.f_narrow(0, 0, count as i64)?,
+            target: self.target.f_narrow(0, 0, count as i64)?,
+            form: self.form,
+            ids: self.ids[..count].to_vec(),
+        })
+    }
 }
 
 /// Why a batch could not be had; its text names the file and what to do.

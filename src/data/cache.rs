@@ -106,11 +106,18 @@ struct Slot {
 
 /// Where decoded pairs are kept unless told otherwise: `$XDG_CACHE_HOME/atelier/pairs`, else `~/.cache/atelier/pairs`.
 pub fn default_dir() -> PathBuf {
+    dir_of("pairs")
+}
+
+/// The folder `name` among those that hold what can be made again: under `$XDG_CACHE_HOME/atelier`, else
+/// `~/.cache/atelier`.
+pub fn dir_of(name: &str) -> PathBuf {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_CACHE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
         .unwrap_or_else(env::temp_dir)
-        .join("atelier/pairs")
+        .join("atelier")
+        .join(name)
 }
 
 impl Cache {
@@ -287,7 +294,7 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Memory that the system could give out, in bytes; 1 GiB where it does not say.
-fn free_memory() -> u64 {
+pub fn free_memory() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());

@@ -7,6 +7,7 @@
 //! epoch on nothing is copied at all.
 
 mod device;
+pub mod order;
 mod pool;
 
 use std::collections::HashMap;
@@ -16,19 +17,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, TchError, Tensor};
 
 use self::device::on_device;
+use self::order::Order;
 use self::pool::{Pool, Spot};
 use crate::config::{Data, Resident};
 use crate::data::augment::Augment;
 use crate::data::augment::jitter::{self, Image};
-use crate::data::batch::{Batch, BatchError, Batches};
+use crate::data::batch::{Batch, BatchError, Batches, Form};
 use crate::data::cache::{Cache, Planes};
-use crate::data::random::Draw;
 use crate::native::floats;
 
 pub use crate::data::cache::DataError;
-
-/// Separates the order's use of a seed from the others.
-const STREAM: u64 = 0x6f_7264_6572;
 
 /// How a loader draws.
 #[derive(Debug, Clone)]
@@ -70,8 +68,7 @@ enum Prepared {
 #[derive(Debug)]
 struct Plan {
     cache: Cache,
-    indices: Vec<usize>,
-    options: LoaderOptions,
+    order: Order,
     /// Whether a pair lives on the device already, by its index in the dataset.
     on_device: Vec<AtomicBool>,
 }
@@ -103,7 +100,7 @@ impl Loader {
         let keep_resident = options.device.is_cuda() && fits(&options, indices.len());
         let workers = options.config.workers;
         let on_device = (0..cache.len()).map(|_| AtomicBool::new(false)).collect();
-        let plan = Arc::new(Plan { cache, indices, options, on_device });
+        let plan = Arc::new(Plan { cache, order: Order::new(indices, options), on_device });
         let pool = {
             let plan = Arc::clone(&plan);
             Pool::new(workers, move |spot, stopped| plan.prepare(spot, stopped))?
@@ -113,12 +110,12 @@ impl Loader {
 
     /// Batches in an epoch, the last partial one included.
     pub fn batches_per_epoch(&self) -> usize {
-        self.plan.batches()
+        self.plan.order.batches()
     }
 
     /// Pairs in an epoch.
     pub fn pairs(&self) -> usize {
-        self.plan.indices.len()
+        self.plan.order.indices().len()
     }
 
     /// What a person should know: see [`Cache::remarks`].
@@ -131,7 +128,7 @@ impl Loader {
     /// # Errors
     /// [`DataError::Image`] when a pair that was never decoded cannot be; asking again tries again.
     pub fn batch(&mut self, epoch: usize, index: usize) -> Result<Batch, DataError> {
-        let count = self.plan.batches();
+        let count = self.plan.order.batches();
         if index >= count {
             return Err(DataError::Range { what: "batch", index, count });
         }
@@ -140,7 +137,7 @@ impl Loader {
             .filter(|&spot| spot == Spot { epoch, index } || !self.plan.is_resident(spot))
             .collect();
         let here = Spot { epoch, index };
-        if !self.plan.options.device.is_cuda() {
+        if !self.plan.options().device.is_cuda() {
             return match self.pool.take(here, &wanted)? {
                 Prepared::Whole(batch) => Ok(batch),
                 Prepared::Raw(_) => Err(DataError::Thread("bytes came where tensors were due".to_owned())),
@@ -157,7 +154,7 @@ impl Loader {
         };
         let mut fresh = Vec::with_capacity(raw.len());
         for (pair, bytes) in raw {
-            let there = bytes.f_to_device_(self.plan.options.device, tch::Kind::Uint8, true, false)?;
+            let there = bytes.f_to_device_(self.plan.options().device, tch::Kind::Uint8, true, false)?;
             if self.keep_resident {
                 self.resident.insert(pair, there);
                 self.plan.on_device[pair].store(true, Ordering::Release);
@@ -170,19 +167,19 @@ impl Loader {
 
     fn assemble(&self, here: Spot, fresh: Vec<(usize, Tensor)>) -> Result<Batch, DataError> {
         let fresh: HashMap<usize, Tensor> = fresh.into_iter().collect();
-        let pairs = self.plan.pairs(here);
+        let pairs = self.plan.order.pairs(here.epoch, here.index);
         let mut made = Vec::with_capacity(pairs.len());
         for &pair in &pairs {
             let bytes = fresh
                 .get(&pair)
                 .or_else(|| self.resident.get(&pair))
                 .ok_or_else(|| DataError::Thread(format!("pair {pair} is missing from its batch")))?;
-            made.push(on_device(bytes, &self.plan.augment(here.epoch, pair), self.plan.options.config.size)?);
+            made.push(on_device(bytes, &self.plan.order.augment(here.epoch, pair), self.plan.options().config.size)?);
         }
         // [B, 2, 3, S, S] -> two of [B, 3, S, S]
         let stacked = Tensor::f_stack(&made, 0)?;
         let half = |n: i64| stacked.f_select(1, n)?.f_contiguous();
-        Ok(Batch { input: half(0)?, target: half(1)?, ids: self.plan.ids(&pairs) })
+        Ok(Batch { input: half(0)?, target: half(1)?, form: Form::Pixels, ids: self.plan.ids(&pairs) })
     }
 }
 
@@ -201,28 +198,8 @@ impl Batches for Loader {
 }
 
 impl Plan {
-    fn batches(&self) -> usize {
-        self.indices.len().div_ceil(self.options.batch_size)
-    }
-
-    /// The pairs of a batch, as indices into the dataset.
-    fn pairs(&self, spot: Spot) -> Vec<usize> {
-        let size = self.options.batch_size;
-        let take = |order: &[usize]| order.iter().skip(spot.index * size).take(size).copied().collect();
-        if !self.options.shuffle {
-            return take(&self.indices);
-        }
-        let mut order = self.indices.clone();
-        Draw::new(&[STREAM, self.options.seed, spot.epoch as u64]).shuffle(&mut order);
-        take(&order)
-    }
-
-    fn augment(&self, epoch: usize, pair: usize) -> Augment {
-        if self.options.augment {
-            Augment::draw(&self.options.config, self.options.seed, epoch, pair)
-        } else {
-            Augment::none()
-        }
+    fn options(&self) -> &LoaderOptions {
+        self.order.options()
     }
 
     fn ids(&self, pairs: &[usize]) -> Vec<String> {
@@ -230,19 +207,19 @@ impl Plan {
     }
 
     fn is_resident(&self, spot: Spot) -> bool {
-        self.options.device.is_cuda()
-            && self.pairs(spot).iter().all(|&pair| self.on_device[pair].load(Ordering::Acquire))
+        self.options().device.is_cuda()
+            && self.order.pairs(spot.epoch, spot.index).iter().all(|&pair| self.on_device[pair].load(Ordering::Acquire))
     }
 
     /// A thread's part of a batch.
     fn prepare(&self, spot: Spot, stopped: &AtomicBool) -> Result<Prepared, DataError> {
-        let pairs = self.pairs(spot);
-        if self.options.device.is_cuda() {
+        let pairs = self.order.pairs(spot.epoch, spot.index);
+        if self.options().device.is_cuda() {
             let mut raw = Vec::with_capacity(pairs.len());
             for &pair in &pairs {
                 check(stopped)?;
                 if !self.on_device[pair].load(Ordering::Acquire) {
-                    raw.push((pair, pinned(&*self.cache.pair(pair)?, self.options.device)?));
+                    raw.push((pair, pinned(&*self.cache.pair(pair)?, self.options().device)?));
                 }
             }
             return Ok(Prepared::Raw(raw));
@@ -254,10 +231,10 @@ impl Plan {
                 self.cache.pair(pair)
             })
             .collect::<Result<Vec<Arc<Planes>>, DataError>>()?;
-        let augments: Vec<Augment> = pairs.iter().map(|&pair| self.augment(spot.epoch, pair)).collect();
+        let augments: Vec<Augment> = pairs.iter().map(|&pair| self.order.augment(spot.epoch, pair)).collect();
         let half = |of: fn(&Planes) -> &[u8]| self.floats(&planes, &augments, of, stopped);
         let (input, target) = (half(Planes::photo)?, half(Planes::illustration)?);
-        Ok(Prepared::Whole(Batch { input, target, ids: self.ids(&pairs) }))
+        Ok(Prepared::Whole(Batch { input, target, form: Form::Pixels, ids: self.ids(&pairs) }))
     }
 
     /// `[B, 3, S, S]` in [-1, 1] of one half of each pair.
@@ -268,7 +245,7 @@ impl Plan {
         half: fn(&Planes) -> &[u8],
         stopped: &AtomicBool,
     ) -> Result<Tensor, DataError> {
-        let size = self.options.config.size;
+        let size = self.options().config.size;
         let shape = [planes.len() as i64, 3, size as i64, size as i64];
         floats::filled(&shape, |elements| {
             for ((planes, augment), out) in planes.iter().zip(augments).zip(elements.chunks_exact_mut(3 * size * size))

@@ -24,12 +24,19 @@ pub struct Params {
 /// Why tensors did not become parameters. Everything that is wrong is listed, not only the first thing.
 #[derive(Debug, thiserror::Error)]
 pub enum ParamsError {
-    /// Names or shapes differ from the network's.
-    #[error("the weights do not fit the network: {}", .0.join("; "))]
+    /// Names or shapes differ from the network's. The message shows the first of them.
+    #[error("the weights do not fit the network: {}", gist(.0))]
     Mismatch(Vec<String>),
     /// libtorch refused.
     #[error(transparent)]
     Torch(#[from] TchError),
+}
+
+/// The first of many problems, and how many there are: of another network's weights, all are wrong.
+pub fn gist(problems: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = problems.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if problems.len() > SHOWN { format!("{shown}; and {} more", problems.len() - SHOWN) } else { shown }
 }
 
 impl Params {
@@ -67,6 +74,26 @@ impl Params {
         Ok(params)
     }
 
+    /// Parameters that are never trained, each in the kind and on the device that it has: adopted, not copied. Strict,
+    /// as [`Params::from_tensors`].
+    pub fn frozen(layout: &Layout, tensors: &[(String, Tensor)]) -> Result<Self, ParamsError> {
+        let chosen = choose(layout, tensors)?;
+        let mut params = Self::default();
+        for ((name, _), tensor) in layout.iter().zip(chosen) {
+            params.insert(name, tensor.f_detach()?);
+        }
+        Ok(params)
+    }
+
+    /// Those whose names begin with one of `prefixes`: views, not copies.
+    pub fn part(&self, prefixes: &[&str]) -> Self {
+        let mut params = Self::default();
+        for (name, tensor) in self.iter().filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))) {
+            params.insert(name, tensor.shallow_clone());
+        }
+        params
+    }
+
     /// Overwrite every parameter in place (same storage: an optimizer that holds them goes on). Strict, as
     /// [`Params::from_tensors`]; on a mismatch nothing has changed.
     pub fn assign(&self, tensors: &[(String, Tensor)]) -> Result<(), ParamsError> {
@@ -96,9 +123,13 @@ impl Params {
         let _guard = tch::no_grad_guard();
         // copy: the leaf must not share storage with what it was made of.
         let leaf = value.f_detach()?.f_to_device_(device, kind, false, true)?.f_contiguous()?;
-        self.index.insert(name.to_owned(), self.entries.len());
-        self.entries.push((name.to_owned(), leaf.f_set_requires_grad(!is_running(name))?));
+        self.insert(name, leaf.f_set_requires_grad(!is_running(name))?);
         Ok(())
+    }
+
+    fn insert(&mut self, name: &str, tensor: Tensor) {
+        self.index.insert(name.to_owned(), self.entries.len());
+        self.entries.push((name.to_owned(), tensor));
     }
 
     /// Whether a name is one of a batch norm's four.

@@ -12,7 +12,6 @@ pub mod generator;
 pub mod infer;
 pub mod pretrained;
 pub mod stylist;
-pub mod tile;
 
 use std::borrow::Cow;
 

@@ -79,13 +79,27 @@ impl From<tch::TchError> for Fault {
 /// The tensors of a `.safetensors` or `.pth` file (zip form or the older pickle form, told apart by content), on the
 /// CPU, each in the file's own kind, in the file's order. Nested dicts of a `.pth` give keys joined with dots.
 pub fn load_file(path: &Path) -> Result<Vec<(String, Tensor)>, WeightsError> {
+    let mut tensors = Vec::new();
+    each(path, |name, tensor| -> Result<(), WeightsError> {
+        tensors.push((name, tensor));
+        Ok(())
+    })?;
+    Ok(tensors)
+}
+
+/// The same one by one: each is handed to `take`, so that a cast needs the memory of one. (Of a `.pth` all are read
+/// first.)
+pub fn each<E: From<WeightsError>>(
+    path: &Path,
+    mut take: impl FnMut(String, Tensor) -> Result<(), E>,
+) -> Result<(), E> {
     let io = |cause| WeightsError::Io { path: path.to_owned(), cause };
     let length = std::fs::metadata(path).map_err(io)?;
     if length.is_dir() {
-        return Err(io(io::Error::from(io::ErrorKind::IsADirectory)));
+        return Err(io(io::Error::from(io::ErrorKind::IsADirectory)).into());
     }
     if length.len() == 0 {
-        return Err(Fault::format("the file is empty").at(path));
+        return Err(Fault::format("the file is empty").at(path).into());
     }
     let map = native::map_file(path).map_err(io)?;
     let read = if map.starts_with(b"PK\x03\x04") {
@@ -93,9 +107,9 @@ pub fn load_file(path: &Path) -> Result<Vec<(String, Tensor)>, WeightsError> {
     } else if map.first() == Some(&0x80) && map.get(8) != Some(&b'{') {
         legacy::read(&map)
     } else {
-        tensors::read(&map)
+        return tensors::each(&map, |fault| fault.at(path).into(), take);
     };
-    read.map_err(|fault| fault.at(path))
+    read.map_err(|fault| fault.at(path))?.into_iter().try_for_each(|(name, tensor)| take(name, tensor))
 }
 
 /// The text metadata in a safetensors file's header; empty for a `.pth`.
@@ -115,6 +129,11 @@ pub fn save_safetensors(
     metadata: &[(&str, &str)],
 ) -> Result<(), WeightsError> {
     write_beside(path, |out| tensors::write(out, tensors, metadata))
+}
+
+/// SHA-256 of the tensors' bytes in the order in which [`save_safetensors`] writes them: of the file without its header.
+pub fn data_sha256(tensors: &[(String, Tensor)]) -> Result<String, tch::TchError> {
+    tensors::data_sha256(tensors)
 }
 
 /// Write a state dict that `torch.load(path, weights_only=True)` reads, in order; atomically as [`save_safetensors`].

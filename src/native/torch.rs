@@ -60,7 +60,7 @@ unsafe extern "C" {
 }
 
 /// The shim's convention: null is success, else the text of a C++ exception, which is ours to free.
-fn check(text: *mut c_char) -> Result<(), TchError> {
+pub(super) fn check(text: *mut c_char) -> Result<(), TchError> {
     if text.is_null() {
         return Ok(());
     }
@@ -73,7 +73,7 @@ fn check(text: *mut c_char) -> Result<(), TchError> {
     Err(TchError::Torch(message))
 }
 
-fn handles(tensors: &[Tensor]) -> Vec<*const C_tensor> {
+pub(super) fn handles(tensors: &[Tensor]) -> Vec<*const C_tensor> {
     tensors.iter().map(Tensor::as_ptr).collect()
 }
 

@@ -94,6 +94,8 @@ pub struct Engine {
     metrics: Vec<(String, f64)>,
     /// Step and learning rate of the checkpoint that was last read or begun to be written.
     saved: (i64, f64),
+    /// Whether it was said what batch would fit.
+    advised: bool,
     /// Things worth telling that the batches have told already.
     told: HashSet<String>,
     /// When the step before was done; none where something else came between.
@@ -130,6 +132,7 @@ impl Engine {
             skipped_steps: 0,
             metrics: Vec::new(),
             saved,
+            advised: false,
             told: HashSet::new(),
             last_end: None,
             stop: None,
@@ -251,7 +254,9 @@ impl Engine {
                 self.settle()?;
                 empty_cache(self.device)?;
                 self.last_end = None;
-                self.skip("out-of-memory", &message);
+                let advice = self.advise_on_memory();
+                empty_cache(self.device)?;
+                self.skip("out-of-memory", &format!("{message}{advice}"));
                 Ok(())
             }
             Err(StepError::Data(error)) => {
@@ -260,6 +265,25 @@ impl Engine {
                 self.skip("data", &error.to_string());
                 Ok(())
             }
+        }
+    }
+
+    /// What batch would fit where this one did not: tried once in a run, since each try costs a step.
+    fn advise_on_memory(&mut self) -> String {
+        if std::mem::replace(&mut self.advised, true) {
+            return String::new();
+        }
+        let wanted = self.settings.train.batch_size;
+        match self.learner.fitting_batch(self.train.as_mut(), self.step - 1) {
+            Ok(Some(fits)) => format!(
+                "; a batch of {wanted} does not fit, one of {fits} was tried and does: train.batch_size = {fits} with \
+                 train.accumulate = {} makes the same step",
+                self.settings.train.accumulate * wanted.div_ceil(fits)
+            ),
+            Ok(None) if wanted == 1 => "; not even a single pair fits: lower data.size".to_owned(),
+            Ok(None) => format!("; a batch of {wanted} does not fit, nor does a single pair: lower data.size"),
+            // What is wrong with the batch otherwise will be said when it is asked for again.
+            Err(_) => String::new(),
         }
     }
 

@@ -7,8 +7,8 @@ use tch::{Device, Kind, TchError, Tensor};
 use crate::config::Experiment;
 use crate::data::batch::{BatchError, Batches};
 use crate::models::params::is_running;
-use crate::native::torch::{Mark, add_lists, clip_grad_norm, lerp_lists, scale_list};
-use crate::tracks::{StepContext, Track};
+use crate::native::torch::{Mark, add_lists, clip_grad_norm, empty_cache, lerp_lists, scale_list};
+use crate::tracks::{Forward, StepContext, Track};
 use crate::train::optimizer::Adam;
 use crate::train::pending::{Lap, Pending};
 use crate::train::schedule::{Extent, lr_factor};
@@ -118,6 +118,61 @@ impl Learner {
         attempt
     }
 
+    /// How many pairs of the batch after `step` finished steps fit into memory, found by trying: halves of it and so on,
+    /// forward and backward without an update. `None` where not even one does. What the track keeps is left as it was.
+    pub fn fitting_batch(&mut self, batches: &mut dyn Batches, step: i64) -> Result<Option<usize>, StepError> {
+        let running = self.running()?;
+        let state: Vec<(String, Tensor)> = self
+            .track
+            .state()
+            .into_iter()
+            .map(|(name, tensor)| Ok((name, duplicate(&tensor)?)))
+            .collect::<Result<_, TchError>>()?;
+        let found = self.try_halves(batches, step);
+        for (live, before) in &running {
+            tch::no_grad(|| live.shallow_clone().f_copy_(before))?;
+        }
+        self.track.load_state(&state).map_err(|problem| TchError::Kind(problem.into_owned()))?;
+        found
+    }
+
+    fn try_halves(&mut self, batches: &mut dyn Batches, step: i64) -> Result<Option<usize>, StepError> {
+        let epoch = self.extent.epoch_of(step);
+        let context = StepContext { seed: self.settings.seed, step, epoch };
+        let first = (step % self.extent.steps_per_epoch) as usize * self.settings.train.accumulate;
+        let whole = batches.batch(epoch, first).map_err(StepError::Data)?;
+        let mut count = whole.ids.len() / 2;
+        while count > 0 {
+            empty_cache(self.device)?;
+            let tried = whole.first(count).map_err(StepError::from).and_then(|part| {
+                let forward = self.track.forward(&part, context)?;
+                self.gradients(&forward)?;
+                // Read, so that the device has done it.
+                forward.objectives.iter().try_for_each(|objective| f64::try_from(&objective.loss).map(|_| ()))?;
+                Ok(())
+            });
+            match tried {
+                Ok(()) => return Ok(Some(count)),
+                Err(StepError::OutOfMemory(_)) => count /= 2,
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The gradients of a forward pass, a list for each optimizer.
+    fn gradients(&self, forward: &Forward) -> Result<Vec<Vec<Tensor>>, TchError> {
+        // The last objective first: its graph is the smallest, and the first one then frees all of them as it goes.
+        let mut lists: Vec<Vec<Tensor>> = self.optimizers.iter().map(|_| Vec::new()).collect();
+        for (order, objective) in forward.objectives.iter().rev().enumerate() {
+            let keep_graph = order + 1 < forward.objectives.len();
+            let index = self.position(objective.network)?;
+            let params = self.optimizers[index].1.params();
+            lists[index] = Tensor::f_run_backward(&[&objective.loss], params, keep_graph, false)?;
+        }
+        Ok(lists)
+    }
+
     /// The running statistics of every network, each with a copy of its values.
     fn running(&self) -> Result<Vec<(Tensor, Tensor)>, TchError> {
         let networks = self.track.networks();
@@ -149,14 +204,7 @@ impl Learner {
             let begin = Mark::now(self.device)?;
             let forward = self.track.forward(&batch, context)?;
             let forwarded = Mark::now(self.device)?;
-            // The last objective first: its graph is the smallest, and the first one then frees all of them as it goes.
-            let mut micro: Vec<Vec<Tensor>> = self.optimizers.iter().map(|_| Vec::new()).collect();
-            for (order, objective) in forward.objectives.iter().rev().enumerate() {
-                let keep_graph = order + 1 < forward.objectives.len();
-                let index = self.position(objective.network)?;
-                let params = self.optimizers[index].1.params();
-                micro[index] = Tensor::f_run_backward(&[&objective.loss], params, keep_graph, false)?;
-            }
+            let micro = self.gradients(&forward)?;
             laps.push(Lap { begin, forward: forwarded, backward: Mark::now(self.device)? });
             for objective in &forward.objectives {
                 losses.push(objective.loss.f_detach()?);

@@ -67,6 +67,22 @@ fn the_committed_schema_is_current() {
 }
 
 #[test]
+fn a_track_s_section_has_no_effect_on_the_other_s() {
+    // Would be a mistake of Track 1: no loss. Here it is a note.
+    let text =
+        "name = 'x'\ntrack = 'sd-lora'\n[data]\nroot = 'd'\n[sd_lora]\nbase = 'b'\n[optimizer]\nbetas = [0.9, 0.999]\n";
+    let off = ["gan_weight", "feature_matching", "vgg", "l1"].map(|term| format!("pix2pixhd.loss.{term}=0"));
+    let loaded = parse(text, &off.each_ref().map(String::as_str)).unwrap();
+    assert_eq!(loaded.remarks, ["[pix2pixhd] has no effect: track = \"sd-lora\""]);
+    assert!(loaded.text.contains("[pix2pixhd.loss]"), "what was written is kept");
+    let plain = parse(text, &[]).unwrap();
+    assert!(plain.remarks.is_empty() && !plain.text.contains("pix2pixhd"), "{}", plain.text);
+    let first = parse(MINIMAL, &["sd_lora.adapter.rank=8"]).unwrap();
+    assert_eq!(first.remarks, ["[sd_lora] has no effect: track = \"pix2pixhd\""]);
+    assert!(!parse(MINIMAL, &[]).unwrap().text.contains("sd_lora"));
+}
+
+#[test]
 fn presets_name_the_schema_for_editors() {
     for path in configs("configs") {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -86,7 +102,7 @@ fn the_documented_keys_are_those_of_the_schema() {
 
 #[test]
 fn the_paper_preset_holds_the_paper() {
-    use atelier::config::{GanMode, GeneratorKind, OptimizerKind};
+    use atelier::config::{AdapterTarget, GanMode, GeneratorKind, OptimizerKind, Precision, Timesteps};
     let preset = |name: &str| {
         let path = repository().join("configs").join(name);
         config::load_with(&path, &[], config::Paths::Unchecked).unwrap()
@@ -110,6 +126,33 @@ fn the_paper_preset_holds_the_paper() {
     assert_eq!(spade.pix2pixhd.loss.gan, GanMode::Hinge);
     assert!(spade.optimizer.ttur && spade.pix2pixhd.discriminator.spectral_norm);
     assert_eq!(spade.optimizer.betas, [0.0, 0.9]);
+
+    let lora = preset("sd15-lora.toml");
+    assert!(lora.remarks.is_empty(), "{:?}", lora.remarks);
+    let lora = lora.experiment;
+    assert_eq!((lora.data.size, lora.train.batch_size, lora.train.epochs), (512, 10, 10));
+    assert_eq!(
+        (lora.optimizer.kind, lora.optimizer.lr, lora.optimizer.clip_grad_norm),
+        (OptimizerKind::Adamw, 1e-4, 0.5)
+    );
+    assert_eq!((lora.train.precision, lora.schedule.decay_epochs), (Precision::Bf16, 0));
+    assert!(lora.schedule.warmup_steps > 0);
+    let adapter = &lora.sd_lora.adapter;
+    assert_eq!((adapter.rank, adapter.alpha, adapter.dropout), (4, 16.0, 0.1));
+    assert_eq!(adapter.targets, [AdapterTarget::Attention]);
+    assert_eq!(lora.sd_lora.objective.timesteps, Timesteps::PerSample);
+    assert!(!lora.sd_lora.objective.clamp_latents);
+
+    let published = preset("sd15-lora-as-published.toml").experiment;
+    assert_eq!(published.sd_lora.objective.timesteps, Timesteps::PerBatch);
+    assert!(
+        published.sd_lora.objective.clamp_latents && !published.sd_lora.cache_latents && !published.sd_lora.text.pad
+    );
+    assert_eq!(published.sd_lora.adapter, *adapter);
+    assert_eq!(published.optimizer, lora.optimizer);
+
+    let paired = preset("sd15-paired.toml");
+    assert!(paired.remarks.is_empty() && paired.experiment.sd_lora.paired, "{:?}", paired.remarks);
 
     let quick = preset("quickstart.toml").experiment;
     assert_eq!(quick.pix2pixhd.loss.vgg, 0.0, "the demo must not download");

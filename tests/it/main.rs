@@ -15,15 +15,23 @@ mod layers;
 #[cfg(feature = "train")]
 mod loader;
 #[cfg(feature = "train")]
+mod lora_files;
+#[cfg(feature = "train")]
 mod metrics;
 mod pictures;
 #[cfg(feature = "train")]
 mod pix2pixhd;
 mod pty;
 mod record;
+#[cfg(feature = "train")]
+mod schedulers;
+#[cfg(feature = "train")]
+mod sd_lora;
 mod session;
 #[cfg(feature = "train")]
 mod stylize;
+#[cfg(feature = "train")]
+mod tiny_diffusion;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]

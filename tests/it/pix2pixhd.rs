@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use atelier::config::{self, Discriminator, Experiment, Generator, GeneratorKind, Norm};
-use atelier::data::batch::Batch;
+use atelier::data::batch::{Batch, Form};
 use atelier::models::init;
 use atelier::models::layers::View;
 use atelier::models::params::{Layout, Params, drop_baggage};
@@ -141,7 +141,12 @@ fn experiment(change: impl FnOnce(&mut Experiment)) -> Experiment {
 
 fn batch(seed: u64, size: i64) -> Batch {
     let image = |name| init::symmetric(seed, name, &[2, 3, size, size], 1.0).unwrap();
-    Batch { input: image("photo"), target: image("illustration"), ids: vec!["0001".into(), "0002".into()] }
+    Batch {
+        input: image("photo"),
+        target: image("illustration"),
+        form: Form::Pixels,
+        ids: vec!["0001".into(), "0002".into()],
+    }
 }
 
 fn at(step: i64, epoch: usize) -> StepContext {
@@ -206,6 +211,7 @@ fn ten_iterations(kind: Kind) -> (Pix2PixHd, Vec<HashMap<&'static str, f64>>) {
         let batch = Batch {
             input: golden["in.x"].get(step).to_kind(kind),
             target: golden["in.y"].get(step).to_kind(kind),
+            form: Form::Pixels,
             ids: vec!["0001".into(), "0002".into()],
         };
         let forward = track.forward(&batch, at(step, 0)).unwrap();

@@ -53,8 +53,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
+        Self::with(CONFIG)
+    }
+
+    /// A bench for another config, in which `DATA` stands for the folder of pairs.
+    pub fn with(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = CONFIG.replace("DATA", dir.path().join("data").to_str().unwrap());
+        let config = config.replace("DATA", dir.path().join("data").to_str().unwrap());
         std::fs::write(dir.path().join("tiny.toml"), config).unwrap();
         Self { dir }
     }
@@ -105,7 +110,12 @@ impl Bench {
 
     /// Rows of a series so far, every generation's.
     pub fn recorded(&self, series: &str) -> usize {
-        let Some(session) = self.session_in("sessions") else { return 0 };
+        self.recorded_in("sessions", series)
+    }
+
+    /// The same of the session under another root.
+    pub fn recorded_in(&self, root: &str, series: &str) -> usize {
+        let Some(session) = self.session_in(root) else { return 0 };
         let frames = Frames::open(&session.join("metrics"));
         frames.ok().and_then(|frames| frames.series(series).ok()).map_or(0, |points| points.step.len())
     }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tch::{Cuda, Device, Kind};
 
 use crate::cli::Usage;
+use crate::cli::trained::Trained;
 use crate::config::{self, Paths, Precision};
 use crate::models::pix2pixhd::stylist::Stylist;
 use crate::models::weights;
-use crate::session::{self, Manifest};
 use crate::train::checkpoint;
 
 /// The device that was asked for, if it is there.
@@ -30,23 +30,12 @@ pub(super) fn device(wanted: config::Device) -> anyhow::Result<Device> {
 }
 
 /// The generator of a session's newest whole checkpoint, in the precision it was trained in.
-pub(super) fn of_session(root: &Path, id: &str, ema: bool, device: Device) -> anyhow::Result<Stylist> {
-    let folder = session::find(root, id)?;
-    let manifest = Manifest::load(&folder)?;
-    let origin = folder.manifest().display().to_string();
-    let experiment = config::parse_with(&manifest.config(), &origin, &[], Paths::Unchecked)?.experiment;
+pub(super) fn of_session(trained: Trained, ema: bool, device: Device) -> anyhow::Result<Stylist> {
+    let Trained { experiment, path, model: mut tensors, .. } = trained;
     let generator = &experiment.pix2pixhd.generator;
-    let newest = checkpoint::newest(&folder.checkpoints(), checkpoint::load_model)?;
-    let Some(newest) = newest else {
-        bail!("session {} has no checkpoint yet; `atelier checkpoint {0}` asks a running one for it", folder.id());
-    };
-    for damaged in &newest.damaged {
-        eprintln!("warning: passed over a damaged checkpoint: {damaged}");
-    }
-    let (_, mut tensors) = newest.content;
     if generator.spectral_norm && !ema {
         // The vectors that training refined step by step lie with the optimizer's state.
-        let whole = checkpoint::load(&newest.path)?;
+        let whole = checkpoint::load(&path)?;
         let vectors = whole.optimizer.into_iter();
         tensors.extend(vectors.filter_map(|(name, v)| Some((name.strip_prefix("track.")?.to_owned(), v))));
     }
@@ -54,7 +43,7 @@ pub(super) fn of_session(root: &Path, id: &str, ema: bool, device: Device) -> an
         Precision::F32 | Precision::Tf32 => Kind::Float,
         Precision::Bf16 => Kind::BFloat16,
     };
-    Stylist::new(tensors, Some(generator), ema, device, kind).with_context(|| newest.path.display().to_string())
+    Stylist::new(tensors, Some(generator), ema, device, kind).with_context(|| path.display().to_string())
 }
 
 /// The generator in a weight file; its architecture from a config, or else from its tensors.

@@ -15,6 +15,8 @@ use crate::tracks::pix2pixhd::Pix2PixHd;
 use crate::train::learner::Learner;
 use crate::train::schedule::Extent;
 
+mod sd;
+
 /// A run that is ready to begin.
 pub struct Prepared {
     /// Where it trains.
@@ -52,27 +54,27 @@ pub fn prepare(experiment: &Experiment) -> anyhow::Result<Prepared> {
     }
     let pairs = (split.train.len(), split.validation.len());
     let cache = Cache::open(&dataset, &experiment.data, &data::cache::default_dir())?;
-    let load = |indices: Vec<usize>, training: bool| {
-        Loader::new(
-            cache.clone(),
-            indices,
-            LoaderOptions {
-                config: experiment.data.clone(),
-                batch_size: experiment.train.batch_size,
-                seed: experiment.seed,
-                augment: training,
-                shuffle: training,
-                device,
-            },
-        )
+    let options = |training: bool| LoaderOptions {
+        config: experiment.data.clone(),
+        batch_size: experiment.train.batch_size,
+        seed: experiment.seed,
+        augment: training,
+        shuffle: training,
+        device,
     };
-    let train: Box<dyn Batches> = Box::new(load(split.train, true)?);
-    let validation: Option<Box<dyn Batches>> =
-        if split.validation.is_empty() { None } else { Some(Box::new(load(split.validation, false)?)) };
+    let validation: Option<Box<dyn Batches>> = if split.validation.is_empty() {
+        None
+    } else {
+        Some(Box::new(Loader::new(cache.clone(), split.validation, options(false))?))
+    };
+    let (track, train): (Box<dyn Track>, Box<dyn Batches>) = match experiment.track {
+        config::Track::Pix2pixhd => {
+            let train = Loader::new(cache, split.train, options(true))?;
+            (Box::new(Pix2PixHd::new(experiment, device)?), Box::new(train))
+        }
+        config::Track::SdLora => sd::prepare(experiment, &dataset, cache, split.train, options(true))?,
+    };
     let extent = Extent::new(train.per_epoch(), experiment.train.accumulate, experiment.train.epochs);
-    let track: Box<dyn Track> = match experiment.track {
-        config::Track::Pix2pixhd => Box::new(Pix2PixHd::new(experiment, device)?),
-    };
     let learner = Learner::new(track, experiment, extent, device)?;
     Ok(Prepared { device, extent, learner, train, validation, pairs })
 }

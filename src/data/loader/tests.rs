@@ -132,7 +132,8 @@ fn the_device_path_equals_the_cpu_path_within_rounding() {
             let batch = loader.batch(spot.epoch, spot.index).unwrap();
             let raw: Vec<(usize, Tensor)> = loader
                 .plan
-                .pairs(spot)
+                .order
+                .pairs(spot.epoch, spot.index)
                 .into_iter()
                 .map(|pair| (pair, pinned(&loader.plan.cache.pair(pair).unwrap(), Device::Cpu).unwrap()))
                 .collect();

@@ -14,11 +14,11 @@ pub const OFFLINE: &str = "ATELIER_OFFLINE";
 
 /// A file on the network that never changes.
 #[derive(Debug, Clone, Copy)]
-pub struct Pinned {
+pub struct Pinned<'a> {
     /// What it is called in the cache.
     pub name: &'static str,
     /// Where it is.
-    pub url: &'static str,
+    pub url: &'a str,
     /// How its SHA-256 begins, in hexadecimal.
     pub sha256: &'static str,
 }
@@ -71,9 +71,14 @@ pub enum FetchError {
 
 /// Where weights are kept: `~/.cache/atelier/weights`, or under `XDG_CACHE_HOME`.
 pub fn cache() -> Result<PathBuf, FetchError> {
+    Ok(cache_root()?.join("weights"))
+}
+
+/// Where everything is that is fetched: `~/.cache/atelier`, or under `XDG_CACHE_HOME`.
+pub fn cache_root() -> Result<PathBuf, FetchError> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).ok_or(FetchError::NoCache)?;
-    Ok(root.join("atelier/weights"))
+    Ok(root.join("atelier"))
 }
 
 /// Whether downloads are forbidden.
@@ -84,7 +89,7 @@ pub fn is_offline() -> bool {
 /// The pinned file in `folder`, fetched when it is not there. A download that broke off goes on where it stopped; of
 /// two processes one fetches and the other waits. `progress` hears (bytes so far, bytes in all when known).
 pub fn fetch(
-    pinned: &Pinned,
+    pinned: &Pinned<'_>,
     folder: &Path,
     mut progress: impl FnMut(u64, Option<u64>),
 ) -> Result<PathBuf, FetchError> {
@@ -162,7 +167,8 @@ fn download(url: &str, file: &mut File, progress: &mut impl FnMut(u64, Option<u6
     }
 }
 
-fn sha256(file: &mut File) -> io::Result<String> {
+/// SHA-256 of a whole file, hexadecimal.
+pub fn sha256(file: &mut File) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
@@ -218,7 +224,7 @@ mod tests {
 
     const BODY: &[u8] = b"hello world";
     /// sha256("hello world") begins with b94d27b9.
-    fn pinned(url: &'static str, sha256: &'static str) -> Pinned {
+    fn pinned(url: &'static str, sha256: &'static str) -> Pinned<'static> {
         Pinned { name: "w.pth", url, sha256 }
     }
 

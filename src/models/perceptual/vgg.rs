@@ -10,7 +10,7 @@ use crate::models::params::{Layout, Params, ParamsError};
 use crate::models::weights::{self, WeightsError};
 
 /// torchvision's weights; their name carries the beginning of their checksum.
-pub const WEIGHTS: Pinned = Pinned {
+pub const WEIGHTS: Pinned<'static> = Pinned {
     name: "vgg19-dcbb9e9d.pth",
     url: "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
     sha256: "dcbb9e9d",

@@ -1,31 +1,34 @@
 //! The safetensors container.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 use safetensors::{Dtype, SafeTensors};
-use tch::{Kind, Tensor};
+use sha2::{Digest, Sha256};
+use tch::{Kind, TchError, Tensor};
 
 use super::storage::tensor_of_bytes;
 use super::{Fault, WriteFault};
 
-/// All tensors, in the order of their bytes.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Tensor)>, Fault> {
+/// Hand every tensor to `take`, in the order of their bytes.
+pub(super) fn each<E>(
+    bytes: &[u8],
+    fault: impl Fn(Fault) -> E,
+    mut take: impl FnMut(String, Tensor) -> Result<(), E>,
+) -> Result<(), E> {
     let broken =
         |error| Fault::format(format!("neither safetensors nor .pth, or cut short ({error}); fetch or write it again"));
-    let file = SafeTensors::deserialize(bytes).map_err(broken)?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| fault(broken(error)))?;
     let mut views: Vec<_> = file.iter().collect();
     views.sort_by_key(|(name, view)| (view.data().as_ptr(), name.to_owned()));
-    views
-        .into_iter()
-        .map(|(name, view)| {
-            let kind = kind_of(view.dtype()).ok_or_else(|| {
-                Fault::format(format!("`{name}` is of kind {:?}, which is not supported", view.dtype()))
-            })?;
-            let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
-            Ok((name.to_owned(), tensor_of_bytes(name, view.data(), &shape, kind)?))
-        })
-        .collect()
+    for (name, view) in views {
+        let kind = kind_of(view.dtype())
+            .ok_or_else(|| Fault::format(format!("`{name}` is of kind {:?}, which is not supported", view.dtype())));
+        let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
+        let tensor = kind.and_then(|kind| tensor_of_bytes(name, view.data(), &shape, kind)).map_err(&fault)?;
+        take(name.to_owned(), tensor)?;
+    }
+    Ok(())
 }
 
 /// The header's text entries.
@@ -43,15 +46,11 @@ pub(super) fn write(
 ) -> Result<(), WriteFault> {
     let mut infos = Vec::with_capacity(tensors.len());
     let mut offset = 0;
-    let mut order: Vec<&(String, Tensor)> = tensors.iter().collect();
-    // Wide kinds first keeps every tensor aligned, as the format asks; then by name, so that equal inputs give equal files.
-    let mut wide = HashMap::new();
-    for (name, tensor) in tensors {
-        if wide.insert(name.as_str(), tensor.f_kind()?.elt_size_in_bytes()).is_some() {
-            return Err(WriteFault::Tensor(Fault::format(format!("two tensors are called `{name}`"))));
-        }
+    let order = ordered(tensors)?;
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = order.iter().find(|(name, _)| !names.insert(name)) {
+        return Err(WriteFault::Tensor(Fault::format(format!("two tensors are called `{twice}`"))));
     }
-    order.sort_by(|(a, _), (b, _)| wide[b.as_str()].cmp(&wide[a.as_str()]).then_with(|| a.cmp(b)));
     for (name, tensor) in &order {
         let kind = tensor.f_kind()?;
         let dtype = dtype_of(kind).ok_or_else(|| {
@@ -81,6 +80,24 @@ pub(super) fn write(
         out.write_all(&super::storage::bytes_of(tensor)?)?;
     }
     Ok(())
+}
+
+/// Wide kinds first keeps every tensor aligned, as the format asks; then by name, so that equal inputs give equal files.
+fn ordered(tensors: &[(String, Tensor)]) -> Result<Vec<&(String, Tensor)>, TchError> {
+    let widths = tensors.iter().map(|(_, tensor)| Ok(tensor.f_kind()?.elt_size_in_bytes()));
+    let widths = widths.collect::<Result<Vec<_>, TchError>>()?;
+    let mut order: Vec<_> = widths.into_iter().zip(tensors).collect();
+    order.sort_by(|(a, (first, _)), (b, (second, _))| b.cmp(a).then_with(|| first.cmp(second)));
+    Ok(order.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// SHA-256 of all bytes after the header, in hexadecimal.
+pub(super) fn data_sha256(tensors: &[(String, Tensor)]) -> Result<String, TchError> {
+    let mut hash = Sha256::new();
+    for (_, tensor) in ordered(tensors)? {
+        hash.update(super::storage::bytes_of(tensor)?);
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn kind_of(dtype: Dtype) -> Option<Kind> {

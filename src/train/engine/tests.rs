@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use super::*;
 use crate::config::{self, Experiment};
-use crate::data::batch::{Batch, BatchError};
+use crate::data::batch::{Batch, BatchError, Form};
 use crate::models::params::Params;
 use crate::session::control::{Request, Response};
 use crate::tracks::{Forward, Objective, StepContext, Track};
@@ -71,6 +71,8 @@ struct Line {
     params: Params,
     /// Steps whose loss is NaN.
     poison: Vec<i64>,
+    /// Pairs of a batch beyond which memory runs out.
+    room: usize,
     seen: i64,
 }
 
@@ -86,7 +88,7 @@ fn params(weight: &[f32]) -> Params {
 
 impl Line {
     fn new(poison: &[i64]) -> Self {
-        Self { params: params(&[0.25, -0.5]), poison: poison.to_vec(), seen: 0 }
+        Self { params: params(&[0.25, -0.5]), poison: poison.to_vec(), room: usize::MAX, seen: 0 }
     }
 }
 
@@ -108,6 +110,12 @@ impl Track for Line {
     }
 
     fn forward(&mut self, batch: &Batch, context: StepContext) -> Result<Forward, TchError> {
+        if batch.ids.len() > self.room {
+            // In libtorch's words.
+            return Err(TchError::Torch(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes".into(),
+            ));
+        }
         let weight = self.params.get("weight").unwrap();
         let kept = batch.input.f_dropout(0.3, true)?;
         let mut loss = (weight * kept - &batch.target).f_square()?.f_mean(Kind::Float)?;
@@ -143,6 +151,8 @@ impl Track for Line {
 /// Batches that are a pure function of epoch and index; those in `missing` cannot be had.
 struct Numbers {
     missing: Vec<(usize, usize)>,
+    /// Pairs of a batch.
+    pairs: usize,
 }
 
 impl Batches for Numbers {
@@ -160,9 +170,10 @@ impl Batches for Numbers {
         }
         let x = (epoch * BATCHES + index) as f32;
         Ok(Batch {
-            input: Tensor::from_slice(&[x.sin(), x.cos()]),
-            target: Tensor::from_slice(&[x.sin() * 0.7, x.cos() * 0.7]),
-            ids: vec![format!("{index:04}")],
+            input: Tensor::from_slice(&[x.sin(), x.cos()]).repeat([self.pairs as i64, 1]),
+            target: Tensor::from_slice(&[x.sin() * 0.7, x.cos() * 0.7]).repeat([self.pairs as i64, 1]),
+            form: Form::Pixels,
+            ids: vec![format!("{index:04}"); self.pairs],
         })
     }
 }
@@ -199,7 +210,7 @@ fn bench(dir: &Path, settings: Experiment, track: Line, missing: &[(usize, usize
         checkpoints: dir.join("checkpoints"),
         samples: dir.join("samples"),
     };
-    let batches = Box::new(Numbers { missing: missing.to_vec() });
+    let batches = Box::new(Numbers { missing: missing.to_vec(), pairs: settings.train.batch_size });
     let engine = Engine::new(settings, learner, batches, None, extent, Device::Cpu, surroundings);
     Bench { memory, orders, states, engine }
 }
@@ -460,4 +471,26 @@ fn accumulated_batches_make_one_step() {
     let run = bench(dir.path(), settings, Line::new(&[]), &[]);
     assert_eq!(run.engine.run().unwrap(), Outcome::Finished);
     assert_eq!(run.memory.series("loss/g").len(), 8, "three batches are two steps an epoch");
+}
+
+#[test]
+fn a_batch_that_does_not_fit_is_told_with_one_that_does() {
+    let told = |batch_size: usize, room: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = settings();
+        settings.train.batch_size = batch_size;
+        let run = bench(dir.path(), settings, Line { room, ..Line::new(&[]) }, &[]);
+        let Outcome::Failed(reason) = run.engine.run().unwrap() else { panic!("went on") };
+        assert!(reason.contains("3 steps in a row"), "{reason}");
+        let newest = checkpoint::newest(&dir.path().join("checkpoints"), checkpoint::load).unwrap().unwrap();
+        let seen = newest.content.optimizer.iter().find(|(name, _)| name == "track.seen").unwrap();
+        assert_eq!(i64::try_from(&seen.1).unwrap(), 0, "trying leaves no trace");
+        run.memory.events("step-skipped")
+    };
+    let events = told(10, 3);
+    assert!(events[0].1.contains("can't allocate memory"), "{events:?}");
+    assert!(events[0].1.contains("one of 2 was tried and does: train.batch_size = 2 with train.accumulate = 5"));
+    assert!(!events[1].1.contains("tried"), "once is enough: {events:?}");
+    assert!(told(4, 0)[0].1.contains("nor does a single pair"));
+    assert!(told(1, 0)[0].1.contains("not even a single pair fits"));
 }

@@ -149,7 +149,11 @@ pub fn act(run: &mut Run, verb: Verb, cx: &mut Cx<'_>) {
         Verb::Checkpoint => run.request(Request::Checkpoint, cx),
         Verb::Sample => run.request(Request::Sample, cx),
         Verb::LearningRate => {
-            let now = cx.shared.opened().and_then(|it| it.first_of(&["lr/generator", "lr"])).map(|(_, it)| it.value);
+            let now = cx
+                .shared
+                .opened()
+                .and_then(|it| it.first_of(&["lr/generator", "lr/adapter", "lr"]))
+                .map(|(_, it)| it.value);
             let prompt = Prompt::new(
                 "learning rate",
                 &now.map(|lr| format!("{lr:e}")).unwrap_or_default(),

@@ -12,7 +12,7 @@ use crate::session::{Listing, State};
 /// The largest learning rate that a process takes.
 const LARGEST_LR: f64 = 1.0;
 /// Series with the learning rate as it is now.
-const RATES: [&str; 2] = ["lr/generator", "lr"];
+const RATES: [&str; 3] = ["lr/generator", "lr/adapter", "lr"];
 
 /// Do what a verb says to the session.
 pub fn act(verb: Verb, listing: &Listing, cx: &mut Cx<'_>) {

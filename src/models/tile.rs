@@ -4,36 +4,61 @@ use std::ops::Range;
 
 use tch::{Device, Kind, TchError, Tensor};
 
-/// Stylise `[1, C, H, W]` tile by tile: squares of `tile` pixels that overlap by at least `overlap`, blended linearly
-/// across the overlap. `stylise` keeps size; `progress` hears (tiles done, tiles in all). The result is on the CPU.
+/// How an image is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tiles {
+    /// Side of a tile, in pixels of the input.
+    pub tile: i64,
+    /// The least overlap of neighbours, across which they are blended linearly.
+    pub overlap: i64,
+    /// How much larger the output is than the input, along a side.
+    pub scale: i64,
+}
+
+/// `[B, C, H, W]` → `[B, D, scale H, scale W]` tile by tile, where `map` does the same to a tile. `progress` hears (tiles
+/// done, tiles in all). The result is float32, on the CPU.
 ///
-/// Instance norms then see a tile's statistics and not the image's: colours may drift from tile to tile, and the result
-/// differs from the whole image's.
-pub fn stylise(
+/// What `map` computes over a whole image, such as a norm's statistics, it then computes over a tile: colours may drift
+/// from tile to tile, and the result differs from the whole image's.
+pub fn map(
     x: &Tensor,
-    tile: i64,
-    overlap: i64,
-    mut stylise: impl FnMut(&Tensor) -> Result<Tensor, TchError>,
+    Tiles { tile, overlap, scale }: Tiles,
+    mut map: impl FnMut(&Tensor) -> Result<Tensor, TchError>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Tensor, TchError> {
-    let (_, channels, height, width) = x.size4()?;
+    let (_, _, height, width) = x.size4()?;
     let (rows, columns) = (spans(height, tile, overlap), spans(width, tile, overlap));
-    let mut sum = Tensor::f_zeros([1, channels, height, width], (Kind::Float, Device::Cpu))?;
-    let total = Tensor::f_zeros([1, 1, height, width], (Kind::Float, Device::Cpu))?;
+    let cut = |t: &Tensor, row: &Range<i64>, column: &Range<i64>, scale: i64| -> Result<Tensor, TchError> {
+        let t = t.f_narrow(-2, scale * row.start, scale * (row.end - row.start))?;
+        t.f_narrow(-1, scale * column.start, scale * (column.end - column.start))
+    };
+    let larger = |span: &Range<i64>| scale * span.start..scale * span.end;
+    let mut sum: Option<Tensor> = None;
+    let total = Tensor::f_zeros([scale * height, scale * width], (Kind::Float, Device::Cpu))?;
     let mut done = 0;
     for row in &rows {
         for column in &columns {
-            let cut = |t: &Tensor| -> Result<Tensor, TchError> {
-                t.f_narrow(2, row.start, row.end - row.start)?.f_narrow(3, column.start, column.end - column.start)
+            let y = map(&cut(x, row, column, 1)?)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?; // [B, D, h, w]
+            let weight = ramp(&larger(row), scale * height, scale * overlap)?.f_outer(&ramp(
+                &larger(column),
+                scale * width,
+                scale * overlap,
+            )?)?; // [h, w]
+            let sum = match &sum {
+                Some(sum) => sum,
+                None => {
+                    let (batch, channels, _, _) = y.size4()?;
+                    let size = [batch, channels, scale * height, scale * width];
+                    sum.insert(Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?)
+                }
             };
-            let y = stylise(&cut(x)?)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?; // [1, C, h, w]
-            let weight = ramp(row, height, overlap)?.f_outer(&ramp(column, width, overlap)?)?; // [h, w]
-            let _ = cut(&sum)?.f_add_(&y.f_mul(&weight)?)?;
-            let _ = cut(&total)?.f_add_(&weight)?;
+            let _ = cut(sum, row, column, scale)?.f_add_(&y.f_mul(&weight)?)?;
+            let _ = cut(&total, row, column, scale)?.f_add_(&weight)?;
             done += 1;
             progress(done, rows.len() * columns.len());
         }
     }
+    let mut sum = sum.ok_or_else(|| TchError::Shape(format!("an image without pixels: {:?}", x.size())))?;
     sum.f_div_(&total)
 }
 
@@ -84,9 +109,16 @@ mod tests {
     fn a_pointwise_map_gives_the_whole_images_result() {
         let x = Tensor::arange(3 * 75 * 130, (Kind::Float, Device::Cpu)).sin().reshape([1, 3, 75, 130]);
         let mut calls = 0;
-        let y = stylise(&x, 32, 8, Tensor::f_tanh, |_, all| calls = all).unwrap();
+        let tiles = Tiles { tile: 32, overlap: 8, scale: 1 };
+        let y = map(&x, tiles, Tensor::f_tanh, |_, all| calls = all).unwrap();
         assert_eq!(calls, 3 * 6);
         assert!(f64::try_from((y - x.tanh()).abs().max()).unwrap() < 1e-6);
+        let twice = |t: &Tensor| {
+            let (_, _, h, w) = t.size4()?;
+            t.f_upsample_nearest2d([2 * h, 2 * w], None, None)
+        };
+        let y = map(&x, Tiles { scale: 2, ..tiles }, twice, |_, _| ()).unwrap();
+        assert!(f64::try_from((y - twice(&x).unwrap()).abs().max()).unwrap() < 1e-6);
     }
 
     #[test]
@@ -94,10 +126,9 @@ mod tests {
         // Tiles of different brightness: across the overlap the result must pass through every value between.
         let x = Tensor::zeros([1, 1, 16, 48], (Kind::Float, Device::Cpu));
         let mut tile = 0.0;
-        let y = stylise(
+        let y = map(
             &x,
-            32,
-            16,
+            Tiles { tile: 32, overlap: 16, scale: 1 },
             |t| {
                 tile += 1.0;
                 t.f_add_scalar(tile)
