@@ -14,4 +14,4 @@ mod pending;
 mod saver;
 pub mod schedule;
 pub mod tiny_base;
-mod validate;
+pub mod validate;

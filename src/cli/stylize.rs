@@ -12,6 +12,8 @@ use clap::{ArgGroup, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tch::{Device, Kind, TchError, Tensor};
 
+pub(super) use self::generator::{device, of_checkpoint};
+
 use self::files::Job;
 use crate::cli::trained::Trained;
 use crate::cli::{Usage, print};
@@ -121,7 +123,7 @@ impl Format {
     }
 }
 
-fn parse_device(text: &str) -> Result<config::Device, String> {
+pub(super) fn parse_device(text: &str) -> Result<config::Device, String> {
     config::Device::try_from(text.to_owned())
 }
 

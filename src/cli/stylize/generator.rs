@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use anyhow::Context;
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::cli::Usage;
 use crate::cli::trained::Trained;
-use crate::config::{self, Paths, Precision};
+use crate::config::{self, Experiment, Paths, Precision};
 use crate::models::pix2pixhd::stylist::Stylist;
 use crate::models::weights;
 use crate::train::checkpoint;
 
 /// The device that was asked for, if it is there.
-pub(super) fn device(wanted: config::Device) -> anyhow::Result<Device> {
+pub(in crate::cli) fn device(wanted: config::Device) -> anyhow::Result<Device> {
     // Without a GPU or a libtorch for it this fails, and the count below is 0.
     crate::native::torch::load_cuda().ok();
     let count = usize::try_from(Cuda::device_count()).unwrap_or_default();
@@ -31,11 +31,21 @@ pub(super) fn device(wanted: config::Device) -> anyhow::Result<Device> {
 
 /// The generator of a session's newest whole checkpoint, in the precision it was trained in.
 pub(super) fn of_session(trained: Trained, ema: bool, device: Device) -> anyhow::Result<Stylist> {
-    let Trained { experiment, path, model: mut tensors, .. } = trained;
+    of_checkpoint(&trained.experiment, &trained.path, trained.model, ema, device)
+}
+
+/// The generator in a checkpoint's networks.
+pub(in crate::cli) fn of_checkpoint(
+    experiment: &Experiment,
+    path: &Path,
+    mut tensors: Vec<(String, Tensor)>,
+    ema: bool,
+    device: Device,
+) -> anyhow::Result<Stylist> {
     let generator = &experiment.pix2pixhd.generator;
     if generator.spectral_norm && !ema {
         // The vectors that training refined step by step lie with the optimizer's state.
-        let whole = checkpoint::load(&path)?;
+        let whole = checkpoint::load(path)?;
         let vectors = whole.optimizer.into_iter();
         tensors.extend(vectors.filter_map(|(name, v)| Some((name.strip_prefix("track.")?.to_owned(), v))));
     }
