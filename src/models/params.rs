@@ -39,17 +39,6 @@ pub fn gist(problems: &[String]) -> String {
     if problems.len() > SHOWN { format!("{shown}; and {} more", problems.len() - SHOWN) } else { shown }
 }
 
-impl ParamsError {
-    /// The [`gist`] of what is wrong, for where the network itself is in doubt.
-    #[must_use]
-    pub fn brief(self) -> Self {
-        match self {
-            Self::Mismatch(problems) => Self::Mismatch(vec![gist(&problems)]),
-            other => other,
-        }
-    }
-}
-
 impl Params {
     /// Parameters of this layout, each made by `make` from its name and shape, moved to `device` as float32.
     pub fn build(

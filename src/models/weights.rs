@@ -114,7 +114,13 @@ pub fn each<E: From<WeightsError>>(
 
 /// The tensors of a safetensors file that is in memory already; `name` is what errors call it.
 pub fn parse_safetensors(name: &Path, bytes: &[u8]) -> Result<Vec<(String, Tensor)>, WeightsError> {
-    tensors::read(bytes).map_err(|fault| fault.at(name))
+    let mut read = Vec::new();
+    let keep = |name, tensor| {
+        read.push((name, tensor));
+        Ok(())
+    };
+    tensors::each(bytes, |fault| fault.at(name), keep)?;
+    Ok(read)
 }
 
 /// The text metadata in a safetensors file's header; empty for a `.pth`.

@@ -1,11 +1,11 @@
-//! A session's generator on the pairs that it never learnt from.
+//! What a session trained, on the pairs that it never learnt from.
 
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use tch::Device;
+use tch::{Device, Tensor};
 
 use super::Measured;
 use crate::cli::Usage;
@@ -18,6 +18,8 @@ use crate::data::loader::{Loader, LoaderOptions};
 use crate::models::perceptual::judge::{Judge, Tally};
 use crate::models::pix2pixhd::stylist::Stylist;
 use crate::session::{Folder, Manifest};
+use crate::tracks::Track as _;
+use crate::tracks::sd_lora::{ADAPTER, SdLora};
 use crate::train::checkpoint::{self, Entry};
 use crate::train::validate::measure;
 
@@ -46,8 +48,49 @@ pub(super) struct Subject {
     pub folder: Folder,
     pub state: checkpoint::State,
     experiment: Experiment,
-    stylist: Stylist,
+    model: Model,
     device: Device,
+}
+
+/// What predicts, as it does in the validation of its track.
+enum Model {
+    Generator(Stylist),
+    Diffusion(Box<SdLora>),
+}
+
+impl Model {
+    /// The networks of a checkpoint at `path`; as validation does, their moving average where one is kept.
+    fn of(
+        experiment: &Experiment,
+        path: &Path,
+        tensors: Vec<(String, Tensor)>,
+        device: Device,
+    ) -> anyhow::Result<Self> {
+        let ema = experiment.train.ema_decay > 0.0;
+        match experiment.track {
+            config::Track::Pix2pixhd => Ok(Self::Generator(of_checkpoint(experiment, path, tensors, ema, device)?)),
+            config::Track::SdLora => {
+                let track = SdLora::new(experiment, &dataset(&experiment.data)?, device)?;
+                let prefix = if ema { format!("ema.{ADAPTER}.") } else { format!("{ADAPTER}.") };
+                let adapters: Vec<(String, Tensor)> = tensors
+                    .into_iter()
+                    .filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor)))
+                    .collect();
+                for (_, params) in track.networks() {
+                    params.assign(&adapters).with_context(|| path.display().to_string())?;
+                }
+                Ok(Self::Diffusion(Box::new(track)))
+            }
+        }
+    }
+
+    /// `[B, 3, H, W]` in [-1, 1].
+    fn predict(&self, photos: &Tensor) -> anyhow::Result<Tensor> {
+        Ok(match self {
+            Self::Generator(stylist) => stylist.stylise(photos)?,
+            Self::Diffusion(track) => track.predict(photos)?,
+        })
+    }
 }
 
 impl Subject {
@@ -59,6 +102,13 @@ impl Subject {
         // Its relative paths are meant from where it was started.
         if let Some(directory) = &manifest.directory {
             experiment.data.root = Path::new(directory).join(&experiment.data.root);
+            if let Some(base) = &mut experiment.sd_lora.base {
+                let there = Path::new(directory).join(&*base);
+                // Else it is the name of a model that was fetched.
+                if there.exists() {
+                    *base = there;
+                }
+            }
         }
         let (path, state, tensors) = match which {
             Which::Newest => {
@@ -81,10 +131,8 @@ impl Subject {
                 (entry.path, state, tensors)
             }
         };
-        // As validation does: the moving average where one is kept.
-        let ema = experiment.train.ema_decay > 0.0;
-        let stylist = of_checkpoint(&experiment, &path, tensors, ema, device)?;
-        Ok(Self { folder: folder.clone(), state, experiment, stylist, device })
+        let model = Model::of(&experiment, &path, tensors, device)?;
+        Ok(Self { folder: folder.clone(), state, experiment, model, device })
     }
 
     /// Stylise the held-out pairs, at most `most` of them, and measure.
@@ -118,7 +166,7 @@ impl Subject {
         let mut names = Vec::new();
         for index in 0..loader.batches_per_epoch() {
             let batch = loader.batch(0, index)?;
-            let prediction = self.stylist.stylise(&batch.input).context("stylise the held-out pairs")?;
+            let prediction = self.model.predict(&batch.input).context("stylise the held-out pairs")?;
             tally.extend(measure(&judge, &prediction, &batch)?);
             names.extend(batch.ids);
         }

@@ -117,7 +117,7 @@ impl Network {
     }
 
     /// The published file; its name carries the beginning of its checksum.
-    pub fn published(self) -> Pinned {
+    pub fn published(self) -> Pinned<'static> {
         match self {
             Self::AlexNet => Pinned {
                 name: "alexnet-owt-7be5be79.pth",
@@ -294,7 +294,7 @@ fn recognise(path: &Path) -> Result<Network, LibraryError> {
                 });
                 let shared = shared.count();
                 if nearest.as_ref().is_none_or(|(most, ..)| shared > *most) {
-                    nearest = Some((shared, network, cause.brief()));
+                    nearest = Some((shared, network, cause));
                 }
             }
         }
