@@ -169,7 +169,7 @@ fn bases_that_are_none_are_refused_by_file_and_leave_no_session() {
     let base = bench.path().join("base");
     let weights = file(&base.join("unet"), ".safetensors");
     let whole = std::fs::read(&weights).unwrap();
-    let mut refused = |spoil: &dyn Fn(), parts: &[&str]| {
+    let refused = |spoil: &dyn Fn(), parts: &[&str]| {
         spoil();
         let output = train(&bench, "refused", &["sd_lora.base=base"]);
         let text = stderr(&output);
