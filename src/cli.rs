@@ -12,6 +12,7 @@ mod doctor;
 mod edit;
 mod export;
 mod ls;
+mod report;
 mod sessions;
 mod show;
 #[cfg(feature = "train")]
@@ -52,6 +53,7 @@ enum Command {
     Doctor(doctor::Args),
     Export(export::Args),
     Ls(ls::Args),
+    Report(report::Args),
     Show(show::Args),
     /// Make a running session wait at its next step.
     Pause(control::Args),
@@ -115,6 +117,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(args),
         Command::Ls(args) => ls::run(&args),
+        Command::Report(args) => report::run(args),
         Command::Show(args) => show::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),
         Command::Resume(args) => control::run(&args, &Request::Resume),

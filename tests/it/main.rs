@@ -21,6 +21,7 @@ mod pictures;
 mod pix2pixhd;
 mod pty;
 mod record;
+mod report;
 mod session;
 #[cfg(feature = "train")]
 mod stylize;
