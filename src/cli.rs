@@ -117,7 +117,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(args),
         Command::Ls(args) => ls::run(&args),
-        Command::Report(args) => report::run(args),
+        Command::Report(args) => report::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),
         Command::Resume(args) => control::run(&args, &Request::Resume),

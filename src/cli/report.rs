@@ -25,6 +25,7 @@ const FOLDER: &str = "reports";
 /// Of several sessions: they are laid over each other, their differences to the first are drawn, and what differs in
 /// their configs is listed. Works while a session trains; the same folder gives the same bytes.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = "Examples:
   atelier report last
   atelier report baseline wider slower          # against the first
@@ -112,7 +113,7 @@ fn half_life(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// No such session or figure, or the output cannot be written.
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut folders: Vec<Folder> = Vec::new();
     for id in &args.ids {
         let folder = args.root.find(id)?;
@@ -121,11 +122,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     if let Some(name) = &args.figure {
-        return figure(&args, &folders, name);
+        return figure(args, &folders, name);
     }
     let settings = args.settings(Settings::default().columns);
     if args.list {
-        return list(&args, &Report::read(&folders, settings));
+        return list(args, &Report::read(&folders, settings));
     }
     let formats = args.formats();
     let dir = args.output.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
@@ -159,7 +160,10 @@ fn told(files: &[PathBuf], json: bool) -> anyhow::Result<()> {
         return Ok(print(&format!("{}\n", serde_json::json!({ "files": files })))?);
     }
     let is_text = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "html" || ending == "md");
-    let mut text: String = files.iter().filter(is_text).map(|path| format!("{}\n", path.display())).collect();
+    let mut text = String::new();
+    for path in files.iter().filter(is_text) {
+        text += &format!("{}\n", path.display());
+    }
     let pictures: Vec<&PathBuf> = files.iter().filter(|path| !is_text(path)).collect();
     if let Some(folder) = pictures.first().and_then(|path| path.parent()) {
         text += &format!("{} figures in {}\n", pictures.len(), folder.display());
@@ -171,7 +175,8 @@ fn list(args: &Args, report: &Report) -> anyhow::Result<()> {
     let figures = report.figures();
     if args.json {
         let of = |(name, figure): &(String, &crate::report::Figure)| serde_json::json!({ "name": name, "title": figure.title, "points": figure.points() });
-        return Ok(print(&format!("{}\n", serde_json::Value::from_iter(figures.iter().map(of))))?);
+        let all: serde_json::Value = figures.iter().map(of).collect();
+        return Ok(print(&format!("{all}\n"))?);
     }
     let width = figures.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let lines = figures.iter().map(|(name, figure)| format!("{name:<width$}  {}\n", figure.title));

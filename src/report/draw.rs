@@ -168,7 +168,7 @@ impl<I: Ink> Plot<'_, I> {
         }
         self.beyond_edges();
         self.marks();
-        if !self.chart.lines.iter().any(|line| has_numbers(line)) {
+        if !self.chart.lines.iter().any(has_numbers) {
             self.nothing();
         }
         if hover {
@@ -391,7 +391,8 @@ impl<I: Ink> Plot<'_, I> {
         }
         if !lines.is_empty() {
             let x = (0..places).map(|place| self.chart.x.reading(at(place))).collect();
-            self.ink.hover(&Hover { plot: (left, top, right - left, bottom - top), x, lines });
+            let plot = (left, top, right - left, bottom - top);
+            self.ink.hover(&Hover { plot, x_name: self.chart.x_name.to_owned(), x, lines });
         }
     }
 }

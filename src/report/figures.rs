@@ -184,13 +184,12 @@ impl<'a> Maker<'a> {
             let label = recorded.name.split_once('/').map_or(recorded.name.as_str(), |(_, rest)| rest);
             let label = if names.len() > 1 { quantity::title(label) } else { String::new() };
             // Of lines that lie on each other only one would be seen.
-            match drawn.iter_mut().find(|(known, _)| is_same(&known.curve, &recorded.curve)) {
-                Some((_, look)) => look.label += &format!(", {label}"),
-                None => {
-                    let colour = drawn.len();
-                    drawn.push((recorded, Look { label, colour, bare: names.len() > 1, ..Look::default() }));
-                }
+            if let Some((_, look)) = drawn.iter_mut().find(|(known, _)| is_same(&known.curve, &recorded.curve)) {
+                look.label += &format!(", {label}");
+                continue;
             }
+            let colour = drawn.len();
+            drawn.push((recorded, Look { label, colour, bare: names.len() > 1, ..Look::default() }));
         }
         let mut chart = self.chart(&drawn, first, false);
         title.clone_into(&mut chart.title);
@@ -317,13 +316,13 @@ impl<'a> Maker<'a> {
 
 /// Whether two curves have the same values at the same steps.
 fn is_same(one: &Curve, other: &Curve) -> bool {
-    let at = |curve: &Curve, index: usize| curve.point(index).map(|point| (point.step, point.value.to_bits()));
-    one.len() == other.len() && (0..one.len()).all(|index| at(one, index) == at(other, index))
+    let equal = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+    one.steps() == other.steps() && one.values().iter().zip(other.values()).all(equal)
 }
 
 /// How curves are smoothed, in words; none where none is.
-fn smoothing<'a>(curves: impl Iterator<Item = &'a Curve>) -> Option<String> {
-    let half_life = curves.filter_map(Curve::half_life).next()?;
+fn smoothing<'a>(curves: impl IntoIterator<Item = &'a Curve>) -> Option<String> {
+    let half_life = curves.into_iter().find_map(Curve::half_life)?;
     Some(format!("smoothed, half-life {} steps", number::value(half_life)))
 }
 

@@ -148,7 +148,9 @@ pub trait Ink {
 pub struct Hover {
     /// Left, top, width and height of the plot.
     pub plot: (f64, f64, f64, f64),
-    /// What x is at each place.
+    /// What x is.
+    pub x_name: String,
+    /// Where on it each place is.
     pub x: Vec<String>,
     /// A name, a colour, and the value at each place, for every line.
     pub lines: Vec<(String, usize, Vec<String>)>,

@@ -181,14 +181,15 @@ pub fn epochs(curve: &Curve) -> Vec<Epoch> {
         found.push(Epoch { number, count, mean, low: rank(0.1), high: rank(0.9), odd });
         values.clear();
     };
-    for point in counting(curve).filter_map(|index| curve.point(index)).filter(|point| point.epoch.is_finite()) {
-        let number = (point.epoch.ceil() as i64).max(1);
+    let (all, epochs) = (curve.values(), curve.epochs());
+    for index in counting(curve).filter(|index| epochs[*index].is_finite()) {
+        let number = (epochs[index].ceil() as i64).max(1);
         if open.is_none_or(|(known, _)| known != number) {
             close(open.take(), &mut values);
             open = Some((number, 0));
         }
-        if point.value.is_finite() {
-            values.push(point.value);
+        if all[index].is_finite() {
+            values.push(all[index]);
         } else if let Some((_, odd)) = &mut open {
             *odd += 1;
         }

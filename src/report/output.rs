@@ -122,7 +122,7 @@ pub fn write(
         make(&beside)?;
         for (name, figure) in report.figures() {
             jobs.extend(pngs.then(|| Job::Png(name.clone(), figure)));
-            jobs.extend(svgs.then(|| Job::Svg(name, figure)));
+            jobs.extend(svgs.then_some(Job::Svg(name, figure)));
         }
         for (number, part) in report.parts.iter().enumerate().filter(|_| pngs) {
             jobs.extend(part.sheet.as_ref().map(|sheet| Job::Sheet(report.file_name(number, "samples"), sheet)));

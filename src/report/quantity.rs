@@ -25,8 +25,8 @@ pub fn unit(series: &str) -> (&'static str, f64) {
 /// A series' name as a title: `loss/g` stays, units move to the value.
 pub fn title(series: &str) -> String {
     // An ending is a unit only after the words that say what it is of.
-    let units = SUFFIXES.iter().filter(|(suffix, _)| suffix.starts_with('_'));
-    let stem = units.filter_map(|(suffix, _)| series.strip_suffix(suffix)).next().unwrap_or(series);
+    let mut units = SUFFIXES.iter().filter(|(suffix, _)| suffix.starts_with('_'));
+    let stem = units.find_map(|(suffix, _)| series.strip_suffix(suffix)).unwrap_or(series);
     stem.replace('_', " ")
 }
 

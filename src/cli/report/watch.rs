@@ -23,8 +23,9 @@ pub fn is_active(folder: &Folder) -> bool {
 
 /// Write now, again whenever the sessions' folders have changed, and a last time when the last of them has ended.
 pub fn watch(folders: &[Folder], mut write: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let (_watcher, changes) = watcher(folders);
-    let look = if _watcher.is_some() { HEARTBEAT } else { POLL };
+    // Held until the end: nobody tells without it.
+    let (watcher, changes) = watcher(folders);
+    let look = if watcher.is_some() { HEARTBEAT } else { POLL };
     loop {
         let (seen, active) = (fingerprint(folders), folders.iter().any(is_active));
         let begun = Instant::now();

@@ -119,8 +119,13 @@ impl Palette {
             ("info", self.info),
         ];
         let hex = |(r, g, b): Rgb| format!("#{r:02x}{g:02x}{b:02x}");
-        let mut css: String = named.into_iter().map(|(name, colour)| format!("--{name}:{};", hex(colour))).collect();
-        css.extend(self.series.iter().enumerate().map(|(number, colour)| format!("--s{number}:{};", hex(*colour))));
+        let mut css = String::new();
+        for (name, colour) in named {
+            css += &format!("--{name}:{};", hex(colour));
+        }
+        for (number, colour) in self.series.iter().enumerate() {
+            css += &format!("--s{number}:{};", hex(*colour));
+        }
         css
     }
 }

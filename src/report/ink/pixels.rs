@@ -5,8 +5,6 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 
 use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _, point};
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::{Color as _, RGBAColor, RGBColor};
 
@@ -14,7 +12,7 @@ use super::palette::{self, Palette};
 use super::{Anchor, Face, Ground, Ink, Paint, Pen, Place, Shape};
 
 /// Pixels painted for each one kept, in each direction.
-const OVER: f64 = 2.0;
+const OVER: u32 = 2;
 /// Length of a dash and of the gap after it, in CSS pixels.
 const DASH: (f64, f64) = (5.0, 4.0);
 
@@ -72,10 +70,19 @@ impl Pixels {
             return Err(PictureError::TooSmall(width, height));
         }
         let palette = palette::on(ground);
-        let (wide, high) = (width * OVER as u32, height * OVER as u32);
+        let (wide, high) = (width * OVER, height * OVER);
         let ground = [palette.ground.0, palette.ground.1, palette.ground.2];
         let buffer = ground.repeat(wide as usize * high as usize);
-        Ok(Self { buffer, wide, high, scale: dpi / 96.0 * OVER, dpi, palette, failed: None, laid: Vec::new() })
+        Ok(Self {
+            buffer,
+            wide,
+            high,
+            scale: dpi / 96.0 * f64::from(OVER),
+            dpi,
+            palette,
+            failed: None,
+            laid: Vec::new(),
+        })
     }
 
     /// The picture as a PNG file, which says how many pixels an inch has.
@@ -83,13 +90,8 @@ impl Pixels {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let (width, height) = (self.wide / OVER as u32, self.high / OVER as u32);
-        let painted =
-            ImageRef::new(self.wide, self.high, &self.buffer, PixelType::U8x3).map_err(|error| refused(&error))?;
-        let mut kept = Image::new(width, height, PixelType::U8x3);
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        Resizer::new().resize(&painted, &mut kept, &options).map_err(|error| refused(&error))?;
-        let mut kept = image::RgbImage::from_raw(width, height, kept.into_vec()).unwrap_or_default();
+        let (width, height) = (self.wide / OVER, self.high / OVER);
+        let mut kept = image::RgbImage::from_raw(width, height, halved(&self.buffer, self.wide)).unwrap_or_default();
         for (picture, (x, y)) in &self.laid {
             image::imageops::replace(&mut kept, picture, i64::from(*x), i64::from(*y));
         }
@@ -171,6 +173,22 @@ impl Pixels {
     }
 }
 
+/// The mean of each two by two pixels of RGB rows that are `wide` pixels long.
+fn halved(rgb: &[u8], wide: u32) -> Vec<u8> {
+    let row = wide as usize * 3;
+    let mut halved = Vec::with_capacity(rgb.len() / 4);
+    for rows in rgb.chunks_exact(2 * row) {
+        let (upper, lower) = rows.split_at(row);
+        for (above, below) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
+            for channel in 0..3 {
+                let sum = [above[channel], above[channel + 3], below[channel], below[channel + 3]].map(u16::from);
+                halved.push(((sum[0] + sum[1] + sum[2] + sum[3] + 2) / 4) as u8);
+            }
+        }
+    }
+    halved
+}
+
 fn refused(error: &dyn Display) -> PictureError {
     PictureError::Draw(error.to_string())
 }
@@ -213,7 +231,7 @@ fn encode(picture: &image::RgbImage, dpi: f64) -> Result<Vec<u8>, PictureError> 
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Balanced);
+    encoder.set_compression(png::Compression::Fast);
     let per_metre = (dpi / 0.0254).round() as u32;
     encoder.set_pixel_dims(Some(png::PixelDimensions { xppu: per_metre, yppu: per_metre, unit: png::Unit::Meter }));
     let mut writer = encoder.write_header()?;

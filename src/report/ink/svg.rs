@@ -155,11 +155,12 @@ impl Ink for Svg {
         let joined = |texts: &[String]| escaped(&texts.join("|"));
         write!(
             self.body,
-            "<g class=\"hover\" data-box=\"{} {} {} {}\" data-x=\"{}\">",
+            "<g class=\"hover\" data-box=\"{} {} {} {}\" data-name=\"{}\" data-x=\"{}\">",
             units(x),
             units(y),
             units(width),
             units(height),
+            escaped(&hover.x_name),
             joined(&hover.x)
         )
         .ok();
@@ -303,7 +304,7 @@ mod tests {
         let bad = "<script>alert(\"1\")</script>&'\u{202e}\u{0}";
         svg.text((0.0, 0.0), bad, Face::Small, Anchor::Start, Paint::Text);
         let lines = vec![(bad.to_owned(), 0, vec![bad.to_owned()])];
-        svg.hover(&Hover { plot: (0.0, 0.0, 1.0, 1.0), x: vec![bad.to_owned()], lines });
+        svg.hover(&Hover { plot: (0.0, 0.0, 1.0, 1.0), x_name: bad.to_owned(), x: vec![bad.to_owned()], lines });
         let text = svg.file(bad, 1.0);
         assert!(!text.contains("<script") && !text.contains("\"1\"") && !text.contains("&'"), "{text}");
         assert!(!text.contains(['\u{202e}', '\u{0}']));

@@ -27,7 +27,7 @@ for (const group of document.querySelectorAll('.fig .hover')) {
     }
     tip.replaceChildren();
     const head = document.createElement('div');
-    head.textContent = xs[at];
+    head.textContent = group.dataset.name + ' ' + xs[at];
     tip.append(head);
     for (const line of lines) {
       if (!line.values[at]) continue;

@@ -160,33 +160,32 @@ pub fn body(html: &mut Html, part: &Part, prefix: &str, level: u8) {
     let source = &part.source;
     for (id, title) in parts(part) {
         let at = format!("{prefix}{id}");
-        match id {
-            "losses" => {
-                section(html, &at, level, title, "Behind each smoothed line: every value that was recorded.", |html| {
-                    figures(html, &part.figures.losses);
-                })
-            }
-            "held-out" => section(html, &at, level, title, "Means over pairs that were never trained on.", |html| {
+        let told = match id {
+            "losses" => "Behind each smoothed line: every value that was recorded.",
+            "held-out" => "Means over pairs that were never trained on.",
+            "samples" => "Held-out pairs: the network has not seen them.",
+            _ => "",
+        };
+        let title = match id {
+            "events" => "Events, alerts, restarts",
+            "reproduce" => "How to reproduce",
+            _ => title,
+        };
+        section(html, &at, level, title, told, |html| match id {
+            "losses" => figures(html, &part.figures.losses),
+            "held-out" => {
                 scores(html, &part.scores);
                 figures(html, &part.figures.validation);
-            }),
-            "samples" => section(html, &at, level, title, "Held-out pairs: the network has not seen them.", |html| {
-                part.sheet.iter().for_each(|it| sheet(html, it));
-            }),
-            "optimisation" => section(html, &at, level, title, "", |html| figures(html, &part.figures.optimisation)),
-            "machine-part" => section(html, &at, level, title, "", |html| machine(html, part)),
-            "events" => section(html, &at, level, "Events, alerts, restarts", "", |html| events::events(html, source)),
-            "setup" => {
-                section(html, &at, level, "Setup", "", |html| source.manifest.iter().for_each(|it| setup(html, it)))
             }
-            "dataset" => {
-                section(html, &at, level, title, "", |html| source.dataset.iter().for_each(|it| dataset(html, it)))
-            }
-            "reproduce" => section(html, &at, level, "How to reproduce", "", |html| {
-                source.manifest.iter().for_each(|it| reproduce(html, it));
-            }),
-            _ => section(html, &at, level, title, "", |html| series(html, source)),
-        }
+            "samples" => part.sheet.iter().for_each(|it| sheet(html, it)),
+            "optimisation" => figures(html, &part.figures.optimisation),
+            "machine-part" => machine(html, part),
+            "events" => events::events(html, source),
+            "setup" => source.manifest.iter().for_each(|it| setup(html, it)),
+            "dataset" => source.dataset.iter().for_each(|it| dataset(html, it)),
+            "reproduce" => source.manifest.iter().for_each(|it| reproduce(html, it)),
+            _ => series(html, source),
+        });
     }
 }
 
@@ -299,8 +298,7 @@ impl Stats {
     fn of(recorded: &Recorded) -> Option<Self> {
         let curve = &recorded.curve;
         let (mut sum, mut count) = (0.0, 0_u64);
-        for value in (0..curve.len()).filter_map(|index| Some(curve.sampled(index)?.value)).filter(|it| it.is_finite())
-        {
+        for value in curve.values().iter().filter(|value| value.is_finite()) {
             sum += value;
             count += 1;
         }
