@@ -12,6 +12,7 @@ mod doctor;
 mod edit;
 mod export;
 mod ls;
+mod query;
 mod report;
 mod sessions;
 mod show;
@@ -55,6 +56,7 @@ enum Command {
     Ls(ls::Args),
     Report(report::Args),
     Show(show::Args),
+    Query(query::Args),
     /// Make a running session wait at its next step.
     Pause(control::Args),
     /// Let a paused session go on. (One that ended goes on by `atelier train --resume ID`.)
@@ -119,6 +121,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ls(args) => ls::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),
         Command::Resume(args) => control::run(&args, &Request::Resume),
         Command::Stop(args) => control::run(&args, &Request::Stop),
