@@ -39,6 +39,7 @@ mod lens;
 mod memory;
 mod pictures;
 mod plots;
+mod report;
 mod screens;
 mod shared;
 mod terminal;

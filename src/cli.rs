@@ -21,6 +21,7 @@ mod metrics;
 #[cfg(feature = "train")]
 mod models;
 mod query;
+mod report;
 mod sessions;
 mod show;
 #[cfg(feature = "train")]
@@ -75,6 +76,7 @@ enum Command {
     /// Published models: fetch by name, list.
     #[cfg(not(feature = "train"))]
     Models(beside::Args),
+    Report(report::Args),
     Show(show::Args),
     Query(query::Args),
     /// Make a running session wait at its next step.
@@ -158,6 +160,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Lora(args) => lora::run(&args),
         #[cfg(feature = "train")]
         Command::Models(args) => models::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),

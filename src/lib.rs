@@ -11,8 +11,8 @@
 //! | `tracks` | a track = models + losses + one step + predict |
 //! | `models` | networks with the reference implementations' state-dict keys |
 //! | `metrics` | pure functions on tensors |
+//! | [`report`] | the chart model of dashboard and reports; figures and pages |
 //! | [`data`] | pairs on disk, import, check, split, synth, augment, loader, card |
-//! | [`report`] | the chart model that the dashboard and the reports share |
 //! | [`session`] | manifest, folder layout, listing, supervision, control client |
 //! | [`alerts`] | rules over series: NaN, spikes, plateaus, stalls, memory |
 //! | [`telemetry`] | NVML and host samplers |

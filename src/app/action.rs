@@ -44,6 +44,8 @@ pub enum AppVerb {
     NextTheme,
     /// Take what the prompt, form or question holds.
     Accept,
+    /// Write a report of the session that is looked at, or of those that are compared.
+    Report,
     /// Draw everything anew.
     Redraw,
     /// To the background of the shell.

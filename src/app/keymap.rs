@@ -39,6 +39,7 @@ pub const GLOBAL: &[Binding] = &[
     Binding::new(&["tab"], Verb::App(AppVerb::NextScreen), "", "Next screen"),
     Binding::new(&["shift-tab"], Verb::App(AppVerb::PreviousScreen), "", "Screen before"),
     Binding::new(&["esc"], Verb::App(AppVerb::Back), "", "One step back"),
+    Binding::new(&["e"], Verb::App(AppVerb::Report), "", "Write a report of what is looked at: HTML, PNG, SVG"),
     Binding::new(&["ctrl-t"], Verb::App(AppVerb::NextTheme), "", "Next colours: dark, light, colour-blind, none"),
     Binding::new(&["ctrl-l"], Verb::App(AppVerb::Redraw), "", "Draw everything anew"),
     Binding::new(&["ctrl-z"], Verb::App(AppVerb::Suspend), "", "To the background of the shell"),

@@ -10,6 +10,8 @@ use crate::app::data::{CurvesAnswer, Facts, Plot, PlotLine, XAxis};
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::report::axis::Fit;
+use crate::report::quantity::title;
+pub use crate::report::quantity::{unit, with_unit};
 use crate::report::{Axis, Chart, Crosshair, Kind, Line, Mark, MarkKind, number};
 use crate::session::events::EventLine;
 
@@ -139,41 +141,6 @@ fn of_series(series: &str) -> usize {
     }
 }
 
-/// A series' name as a title: `loss/g` stays, units move to the value.
-fn title(series: &str) -> String {
-    let mut name = series.to_owned();
-    for (suffix, _) in SUFFIXES {
-        if let Some(stem) = name.strip_suffix(suffix) {
-            name.truncate(stem.len());
-            break;
-        }
-    }
-    name.replace('_', " ")
-}
-
-/// Ends of names that are units.
-const SUFFIXES: [(&str, (&str, f64)); 9] = [
-    ("_bytes_per_sec", (" MiB/s", 1.0 / (1 << 20) as f64)),
-    ("_bytes", (" GiB", 1.0 / (1_u64 << 30) as f64)),
-    ("_percent", (" %", 1.0)),
-    ("_watts", (" W", 1.0)),
-    ("_celsius", (" °C", 1.0)),
-    ("_mhz", (" MHz", 1.0)),
-    ("_joules", (" J", 1.0)),
-    ("_seconds", (" s", 1.0)),
-    ("_per_sec", ("/s", 1.0)),
-];
-
-/// The unit of a series and what its values are multiplied by to be in it.
-pub fn unit(series: &str) -> (&'static str, f64) {
-    SUFFIXES.iter().find(|(suffix, _)| series.ends_with(suffix)).map_or(("", 1.0), |(_, unit)| *unit)
-}
-
-/// A value with its unit.
-pub fn with_unit(value: f64, scale: f64, unit: &str) -> String {
-    format!("{}{unit}", number::value(value * scale))
-}
-
 /// What several lines say, each in its own colour, in the rule of a drawn chart's title: all of them, or none where one
 /// has no room.
 pub fn beside_title(words: &[(String, Looks)], chart: &Chart, rule: Looks, place: Rect, buffer: &mut Buffer) {
@@ -193,19 +160,5 @@ pub fn beside_title(words: &[(String, Looks)], chart: &Chart, rule: Looks, place
         x = text::put(buffer, x, place.y, right, " ", rule);
         x = text::put(buffer, x, place.y, right, word, *style);
         text::put(buffer, x, place.y, right, " ", rule);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units_leave_the_title_and_come_to_the_value() {
-        assert_eq!(title("gpu0/memory_used_bytes"), "gpu0/memory used");
-        let (name, scale) = unit("gpu0/memory_used_bytes");
-        assert_eq!(with_unit(44_238_372_864.0, scale, name), format!("{} GiB", number::value(41.2)));
-        assert_eq!(title("loss/g"), "loss/g");
-        assert_eq!(unit("net_rx_bytes_per_sec").0, " MiB/s", "the longest ending decides");
     }
 }

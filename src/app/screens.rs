@@ -115,6 +115,11 @@ pub trait Screen {
         false
     }
 
+    /// The sessions that it shows, by id: what a report written here is of.
+    fn subjects(&self, shared: &Shared) -> Vec<String> {
+        shared.open.iter().cloned().collect()
+    }
+
     /// Keep what is worth remembering.
     fn remember(&self, memory: &mut Memory) {
         let _ = memory;

@@ -18,6 +18,7 @@ mod compare;
 mod dataset;
 pub mod fixture;
 mod fuzz;
+mod report;
 mod run;
 mod samples;
 mod sessions;

@@ -15,7 +15,7 @@ use crate::app::screens::{Screen, ScreenKind, Screens};
 use crate::app::shared::Cx;
 use crate::app::theme::Theme;
 use crate::app::toast::Tone;
-use crate::app::{App, Options};
+use crate::app::{App, Options, report};
 use crate::session::events::EventLine;
 
 /// Verbs that a verb may lead to before something must be wrong.
@@ -237,6 +237,10 @@ impl Acting<'_> {
                 let name = cx.shared.theme.name.next();
                 cx.shared.theme = Theme::new(name, cx.shared.depth);
                 cx.say(format!("colours: {}", name.word()), Tone::Plain);
+            }
+            AppVerb::Report => {
+                let subjects = self.current(cx).subjects(cx.shared);
+                report::write(&subjects, cx);
             }
             AppVerb::Redraw => cx.effects.push(Effect::Redraw),
             AppVerb::Suspend => cx.effects.push(Effect::Suspend),

@@ -196,6 +196,21 @@ impl Curve {
         })
     }
 
+    /// The steps of all points, in the order of recording.
+    pub fn steps(&self) -> &[i64] {
+        &self.step
+    }
+
+    /// The epochs of all points, in the order of recording.
+    pub fn epochs(&self) -> &[f64] {
+        &self.epoch
+    }
+
+    /// The values of all points as they were recorded, in that order.
+    pub fn values(&self) -> &[f64] {
+        &self.value
+    }
+
     /// Bytes held on the heap.
     pub fn bytes(&self) -> usize {
         let columns = self.step.capacity() + self.epoch.capacity() + self.time_ns.capacity() + self.value.capacity();

@@ -4,6 +4,8 @@ mod fit;
 mod ticks;
 mod time;
 
+use super::number;
+
 pub use fit::{Fit, Span, fit};
 pub use ticks::{Label, Tick};
 
@@ -23,6 +25,19 @@ pub enum Kind {
     Relative,
     /// Any value.
     Value,
+}
+
+impl Kind {
+    /// The noun.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Epoch => "epoch",
+            Self::Wall { .. } => "clock",
+            Self::Relative => "time",
+            Self::Value => "",
+        }
+    }
 }
 
 /// A stretch of a quantity along an edge of a chart.
@@ -67,6 +82,17 @@ impl Axis {
             (self.from / 2.0, self.to / 2.0, value / 2.0) // halves: the difference of two huge numbers is still finite
         };
         if to > from { (value - from) / (to - from) } else { 0.5 }
+    }
+
+    /// A place on the axis as a reader reads it: `54 400`, `3.25`, `2h05m10`.
+    pub fn reading(&self, value: f64) -> String {
+        match self.kind {
+            Kind::Step => number::grouped(value.round(), 0),
+            Kind::Epoch => format!("{value:.2}"),
+            Kind::Wall { offset_s } => time::clock(value, offset_s, 1.0).unwrap_or_else(|| number::value(value)),
+            Kind::Relative => time::duration(value.round(), 1.0),
+            Kind::Value => number::value(value),
+        }
     }
 
     /// What stands at a position: the inverse of [`position`](Self::position).

@@ -12,10 +12,14 @@ pub struct Chart {
     pub value: Option<String>,
     /// How it is shown: `ema .98`.
     pub note: Option<String>,
+    /// The unit of the values; empty where they have none.
+    pub unit: String,
     /// How many points stand behind the picture: what honesty asks for.
     pub points: Option<u64>,
     /// What runs from left to right.
     pub x: Axis,
+    /// What that is in a word: `step`.
+    pub x_name: &'static str,
     /// What runs from bottom to top.
     pub y: Axis,
     /// Later ones are drawn over earlier ones.
@@ -89,7 +93,9 @@ impl Chart {
             title: title.into(),
             value: None,
             note: None,
+            unit: String::new(),
             points: None,
+            x_name: x.kind.word(),
             x,
             y,
             lines: Vec::new(),

@@ -39,6 +39,11 @@ pub fn count(count: u64) -> String {
     group(&count.to_string())
 }
 
+/// A step, in groups of three digits: `54 400`.
+pub fn count_of(step: i64) -> String {
+    group(&step.to_string())
+}
+
 /// With so many decimals, in groups of three digits before the point.
 pub(super) fn grouped(value: f64, decimals: usize) -> String {
     group(&format!("{value:.decimals$}"))

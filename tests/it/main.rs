@@ -25,6 +25,7 @@ mod pictures;
 mod pix2pixhd;
 mod pty;
 mod record;
+mod report;
 #[cfg(feature = "train")]
 mod schedulers;
 #[cfg(feature = "train")]

@@ -534,6 +534,10 @@ impl Screen for Compare {
         taken
     }
 
+    fn subjects(&self, shared: &Shared) -> Vec<String> {
+        shared.marked.clone()
+    }
+
     fn remember(&self, memory: &mut Memory) {
         memory.keep("compare", &self.settings);
     }

@@ -422,6 +422,10 @@ impl Screen for Sessions {
         filtered
     }
 
+    fn subjects(&self, shared: &Shared) -> Vec<String> {
+        self.selected(shared).map(|listing| listing.id.clone()).into_iter().collect()
+    }
+
     fn remember(&self, memory: &mut Memory) {
         memory.keep("sessions", &self.settings);
     }
