@@ -373,6 +373,10 @@ pub struct Score {
     pub best: (f64, i64),
     /// What the untouched photo scores on the same pairs.
     pub identity: Option<f64>,
+    /// The interval of the difference between the two, pair by pair, if it was measured.
+    pub difference: Option<(f64, f64)>,
+    /// How many pairs it was measured on, if that was recorded.
+    pub pairs: Option<u64>,
 }
 
 impl Score {
@@ -380,14 +384,19 @@ impl Score {
     /// leaves it open.
     pub fn beats(&self) -> Option<bool> {
         let identity = self.identity?;
-        let (low, high) = self.interval.unwrap_or((self.newest.0, self.newest.0));
+        // Pair by pair says more than two means with an interval each.
+        let (low, high, baseline) = match (self.difference, self.interval) {
+            (Some((low, high)), _) => (low, high, 0.0),
+            (None, Some((low, high))) => (low, high, identity),
+            (None, None) => (self.newest.0, self.newest.0, identity),
+        };
         let (at_worst, at_best) = match self.better {
             quantity::Better::Higher => (low, high),
             _ => (high, low),
         };
-        if self.better.prefers(at_worst, identity) {
+        if self.better.prefers(at_worst, baseline) {
             Some(true)
-        } else if self.better.prefers(identity, at_best) || at_best == identity {
+        } else if self.better.prefers(baseline, at_best) || at_best == baseline {
             Some(false)
         } else {
             None
@@ -409,29 +418,46 @@ impl Score {
     }
 }
 
-/// Every metric that was measured on held-out pairs.
+/// Every metric that was measured on held-out pairs: while it trained (`val/`), or later by `atelier eval` (`eval/`), which
+/// has intervals and counts where it is about the same step or a newer one.
 pub fn scores(source: &Source) -> Vec<Score> {
-    let own = |name: &str| name.starts_with("val/") && !name.starts_with("val/identity_") && !is_bound(source, name);
-    let score = |name: &str| {
-        let curve = &source.series(name)?.curve;
-        let better = quantity::Better::of(name);
-        let mut points =
-            (0..curve.len()).filter_map(|index| curve.point(index)).filter(|point| point.value.is_finite());
-        let first = points.next()?;
-        let (newest, best) = points.fold((first, first), |(_, best), point| {
-            (point, if better.prefers(point.value, best.value) { point } else { best })
-        });
-        let bound = |recorded: &Recorded| recorded.curve.last().filter(|it| it.step == newest.step).map(|it| it.value);
-        Some(Score {
-            metric: metric(name.trim_start_matches("val/")),
-            better,
-            newest: (newest.value, newest.step),
-            interval: bounds(source, name).and_then(|(low, high)| Some((bound(low)?, bound(high)?))),
-            best: (best.value, best.step),
-            identity: source.newest(&name.replacen("val/", "val/identity_", 1)).map(|point| point.value),
-        })
+    let name_of = |series: &'_ str| {
+        let name = series.strip_prefix("val/").or_else(|| series.strip_prefix("eval/"))?;
+        let stray = name.starts_with("identity_") || name.starts_with("difference_") || name == "images";
+        (!stray && !is_bound(source, series)).then(|| name.to_owned())
     };
-    source.names(own).into_iter().filter_map(score).collect()
+    let mut names: Vec<String> = source.metrics.iter().filter_map(|recorded| name_of(&recorded.name)).collect();
+    names.sort();
+    names.dedup();
+    names.iter().filter_map(|name| score(source, name)).collect()
+}
+
+fn score(source: &Source, name: &str) -> Option<Score> {
+    let newest = |group: &str| source.newest(&format!("{group}/{name}"));
+    let evaluated = newest("eval").filter(|at| newest("val").is_none_or(|val| at.step >= val.step));
+    let (group, newest) = match evaluated {
+        Some(point) => ("eval", point),
+        None => ("val", newest("val")?),
+    };
+    let series = format!("{group}/{name}");
+    let better = quantity::Better::of(&series);
+    let curves = ["val", "eval"].into_iter().filter_map(|group| source.series(&format!("{group}/{name}")));
+    let values =
+        curves.flat_map(|it| it.curve.values().iter().zip(it.curve.steps())).filter(|(value, _)| value.is_finite());
+    let best = values.reduce(|a, b| if better.prefers(*b.0, *a.0) { b } else { a })?;
+    let at_newest = |recorded: &Recorded| recorded.curve.last().filter(|it| it.step == newest.step).map(|it| it.value);
+    let interval =
+        |series: &str| bounds(source, series).and_then(|(low, high)| Some((at_newest(low)?, at_newest(high)?)));
+    Some(Score {
+        metric: metric(name),
+        better,
+        newest: (newest.value, newest.step),
+        interval: interval(&series),
+        best: (*best.0, *best.1),
+        identity: source.newest(&format!("{group}/identity_{name}")).map(|point| point.value),
+        difference: interval(&format!("{group}/difference_{name}")),
+        pairs: source.series(&format!("{group}/images")).and_then(at_newest).map(|count| count as u64),
+    })
 }
 
 /// What the scores come to.
@@ -495,7 +521,16 @@ mod tests {
     use quantity::Better;
 
     fn score(metric: &str, better: Better, newest: f64, identity: Option<f64>, interval: Option<(f64, f64)>) -> Score {
-        Score { metric: metric.to_owned(), better, newest: (newest, 9), interval, best: (newest, 9), identity }
+        Score {
+            metric: metric.to_owned(),
+            better,
+            newest: (newest, 9),
+            interval,
+            best: (newest, 9),
+            identity,
+            difference: None,
+            pairs: None,
+        }
     }
 
     #[test]
@@ -506,6 +541,8 @@ mod tests {
         assert_eq!((lower.beats(), higher.beats(), open.beats()), (Some(true), Some(false), None));
         assert_eq!(lower.change().as_deref(), Some("73 % lower"));
         assert_eq!(higher.change().as_deref(), Some("-0.100"));
+        let apart = Score { difference: Some((-0.02, -0.001)), ..open.clone() };
+        assert_eq!(apart.beats(), Some(true), "what each pair gains counts, not how much pairs differ");
         let says = |scores: &[Score]| verdict(scores).sentence;
         assert_eq!(says(&[lower.clone()]), "Better than leaving the photo as it is, on L1.");
         assert_eq!(says(&[higher.clone()]), "Not better than leaving the photo as it is, on SSIM.");

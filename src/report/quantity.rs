@@ -1,7 +1,6 @@
 //! What series measure, by their names: titles, units, and which way is better.
 
 use super::number;
-use crate::config::Metric;
 
 /// Ends of names that are units: what is shown, and what values are multiplied by to be in it.
 const SUFFIXES: [(&str, (&str, f64)); 10] = [
@@ -59,7 +58,7 @@ pub fn heading(series: &str) -> String {
         return known.to_owned();
     }
     match series.split_once('/') {
-        Some(("val", name)) => format!("Held-out {}", metric(name)),
+        Some(("val" | "eval", name)) => format!("Held-out {}", metric(name)),
         Some(("loss", name)) => capital(&format!("{} loss", title(name))),
         Some(("grad_norm", name)) => format!("Gradient norm, {}", title(name)),
         Some(("lr", name)) => format!("Learning rate, {}", title(name)),
@@ -76,12 +75,13 @@ pub fn capital(text: &str) -> String {
 
 /// A metric's name as papers write it.
 pub fn metric(name: &str) -> String {
-    match name {
+    let name = name.replace('-', "_");
+    match name.as_str() {
         "l1" | "l2" | "mse" | "psnr" | "ssim" | "lpips" | "fid" | "kid" => name.to_uppercase(),
         "ms_ssim" => "MS-SSIM".to_owned(),
         _ => match name.split_once('_') {
             Some((first @ ("lpips" | "fid" | "kid"), rest)) => format!("{} ({})", first.to_uppercase(), title(rest)),
-            _ => title(name),
+            _ => title(&name),
         },
     }
 }
@@ -101,15 +101,15 @@ impl Better {
     /// Of a series, by its name: less is better, but for quality measures, speed, and what is set rather than reached.
     pub fn of(series: &str) -> Self {
         let (group, name) = series.split_once('/').unwrap_or(("", series));
-        let metrics = [Metric::L1, Metric::Mse, Metric::Psnr, Metric::Ssim];
-        let quality = |metric: &Metric| metric.higher_is_better() && name.rsplit('_').next() == Some(metric.name());
+        // `ms-ssim` and `identity_psnr` too.
+        let quality = name.ends_with("psnr") || name.ends_with("ssim");
         match group {
             "lr" | "grad_norm" | "memory" | "train" | "record" => Self::Neither,
             "speed" => Self::Higher,
             // What copying the photograph scores is the same for all.
-            "val" if name.starts_with("identity_") => Self::Neither,
+            "val" | "eval" if name.starts_with("identity_") || name.starts_with("difference_") => Self::Neither,
             _ if series == "lr" => Self::Neither,
-            _ if metrics.iter().any(quality) => Self::Higher,
+            _ if quality => Self::Higher,
             _ => Self::Lower,
         }
     }
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn headings_are_for_who_does_not_know_the_names() {
         let headings =
-            ["loss/g", "val/ssim", "val/lpips_alex", "loss/feature_matching", "lr/generator", "gpu0/power_watts"];
+            ["loss/g", "val/ssim", "val/lpips-alex", "loss/feature_matching", "lr/generator", "gpu0/power_watts"];
         let read: Vec<String> = headings.into_iter().map(heading).collect();
         let meant = [
             "G loss",
@@ -157,7 +157,8 @@ mod tests {
     fn each_series_knows_which_way_is_better() {
         for (series, better) in [
             ("val/ssim", Better::Higher),
-            ("val/ms_ssim", Better::Higher),
+            ("val/ms-ssim", Better::Higher),
+            ("eval/identity_l1", Better::Neither),
             ("val/lpips", Better::Lower),
             ("val/identity_ssim", Better::Neither),
             ("loss/g", Better::Lower),

@@ -201,7 +201,12 @@ fn scores(html: &mut Html, scores: &[Score]) {
             vec![
                 score.metric.clone(),
                 score.identity.map(number::value).unwrap_or_default(),
-                number::value(score.newest.0) + &interval.unwrap_or_default(),
+                format!(
+                    "{}{} at step {}",
+                    number::value(score.newest.0),
+                    interval.unwrap_or_default(),
+                    number::count_of(score.newest.1)
+                ),
                 score.change().unwrap_or_default(),
                 match score.beats() {
                     Some(true) => "better".to_owned(),
@@ -213,10 +218,22 @@ fn scores(html: &mut Html, scores: &[Score]) {
             ]
         })
         .collect();
-    let newest = scores.first().map_or(0, |score| score.newest.1);
-    let newest = format!("At step {}", number::count_of(newest));
-    let head = ["Metric", "Photo as it is", &newest, "Change", "Against the photo", "Best"];
+    let head = ["Metric", "Photo as it is", "Newest", "Change", "Against the photo", "Best"];
     html.table(&head, &[false, true, true, true, false, true], &rows);
+    if scores.iter().any(|score| score.interval.is_some()) {
+        html.raw(
+            "<p class=\"mut\">In brackets: the interval of the mean, as <code>atelier eval</code> measured it.</p>",
+        );
+    }
+    if let Some(score) = scores.iter().find(|score| score.metric.starts_with("FID")) {
+        let pairs = score.pairs.map(|pairs| format!(" These are {}.", counted(pairs as usize, "pair")));
+        html.raw(
+            "<p class=\"mut\">FID of few images is mostly bias: it tells only sets of equal size apart, and not values \
+                  of other reports.",
+        )
+        .text(&pairs.unwrap_or_default())
+        .raw("</p>");
+    }
 }
 
 fn sheet(html: &mut Html, sheet: &Sheet) {
