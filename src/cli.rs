@@ -10,8 +10,12 @@ mod dash;
 mod dataset;
 mod doctor;
 mod edit;
+#[cfg(feature = "train")]
+mod eval;
 mod export;
 mod ls;
+#[cfg(feature = "train")]
+mod metrics;
 mod query;
 mod sessions;
 mod show;
@@ -73,6 +77,16 @@ enum Command {
     Archive(edit::ArchiveArgs),
     Delete(edit::DeleteArgs),
     #[cfg(feature = "train")]
+    Eval(eval::Args),
+    /// Measure predictions against their targets: of a session on its held-out pairs, or of two folders of images.
+    #[cfg(not(feature = "train"))]
+    Eval(beside::Args),
+    #[cfg(feature = "train")]
+    Metrics(metrics::Args),
+    /// List the metrics that can be measured, and get the weights that some of them look through.
+    #[cfg(not(feature = "train"))]
+    Metrics(beside::Args),
+    #[cfg(feature = "train")]
     Stylize(stylize::Args),
     /// Turn photos into illustrations with a session's generator or a weight file.
     #[cfg(not(feature = "train"))]
@@ -108,7 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(not(feature = "train"))]
-        Command::Train(_) | Command::Stylize(_) => beside::run(),
+        Command::Train(_) | Command::Stylize(_) | Command::Eval(_) | Command::Metrics(_) => beside::run(),
         Command::Alerts(args) => alerts::run(&args),
         Command::Config(args) => config::run(args),
         Command::Dataset(args) => dataset::run(args),
@@ -130,6 +144,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Rename(args) => edit::run_rename(args),
         Command::Archive(args) => edit::run_archive(&args),
         Command::Delete(args) => edit::run_delete(&args),
+        #[cfg(feature = "train")]
+        Command::Eval(args) => eval::run(&args),
+        #[cfg(feature = "train")]
+        Command::Metrics(args) => metrics::run(&args),
         #[cfg(feature = "train")]
         Command::Stylize(args) => stylize::run(&args),
     }

@@ -1,11 +1,23 @@
 //! Image metrics: pure functions on tensors.
 //!
-//! All take two batches of images, float `[B, 3, H, W]` in [0, 1], and give one value an image, float64 `[B]`, on the
-//! images' device. Nothing is clamped: what lies outside [0, 1] counts as it is, NaN gives NaN.
+//! | of | functions |
+//! |---|---|
+//! | two batches of images, float `[B, 3, H, W]` in [0, 1]: float64 `[B]` | [`l1`], [`mse`], [`psnr`], [`ssim`], [`ms_ssim`] |
+//! | two sets of features, `[N, D]` and `[M, D]`: one value | [`frechet_distance`], [`kernel_distance`], [`kid`] |
+//! | values of images | [`bootstrap`] |
+//!
+//! All compute on the device that holds their input and wait for nothing but what is named as read back. Nothing is
+//! clamped: what lies outside [0, 1] counts as it is, NaN gives NaN. Metrics that look through a network (LPIPS, the
+//! features of FID and KID) are in `models::perceptual`.
 
+pub mod bootstrap;
+mod frechet;
+mod kid;
 mod ssim;
 
-pub use ssim::ssim;
+pub use frechet::frechet_distance;
+pub use kid::{Kid, kernel_distance, kid};
+pub use ssim::{SMALLEST as SSIM_SMALLEST, SMALLEST_MS as MS_SSIM_SMALLEST, ms_ssim, ssim};
 
 use tch::{Kind, TchError, Tensor};
 
@@ -43,6 +55,16 @@ fn same_images(a: &Tensor, b: &Tensor) -> Result<(i64, i64, i64, i64), TchError>
     }
 }
 
+/// `(N, M, D)` of two sets of features of the same length.
+fn same_features(a: &Tensor, b: &Tensor) -> Result<(i64, i64, i64), TchError> {
+    let ((count_a, length_a), (count_b, length_b)) = (a.size2()?, b.size2()?);
+    if length_a == length_b {
+        Ok((count_a, count_b, length_a))
+    } else {
+        Err(TchError::Shape(format!("cannot compare features {:?} with {:?}", a.size(), b.size())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,7 +88,7 @@ mod tests {
         assert_eq!(value(ssim(&a, &a)), 1.0);
         // Two flat images: the structure term is 1, the luminance term is what SSIM's definition says.
         let expected = (2.0 * 0.125 + 1e-4) / (0.25 + 0.0625 + 1e-4);
-        assert!((value(ssim(&a, &b)) - expected).abs() < 1e-9);
+        assert!((value(ssim(&a, &b)) - expected).abs() < 1e-6);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod error;
 pub mod events;
 pub mod filter;
 mod find;
+pub mod findings;
 mod folder;
 mod git;
 mod listing;

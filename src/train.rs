@@ -13,4 +13,4 @@ pub mod optimizer;
 mod pending;
 mod saver;
 pub mod schedule;
-mod validate;
+pub mod validate;

@@ -19,10 +19,7 @@ impl Plateau {
         let higher = match better {
             Better::Higher => true,
             Better::Lower => false,
-            Better::Auto => {
-                let known = [Metric::L1, Metric::Mse, Metric::Psnr, Metric::Ssim];
-                known.into_iter().any(|metric| metric.name() == last && metric.higher_is_better())
-            }
+            Better::Auto => Metric::ALL.into_iter().any(|metric| metric.name() == last && metric.higher_is_better()),
         };
         Self { window, improvement, higher, best: None }
     }

@@ -1,5 +1,7 @@
 //! `atelier show ID`: everything about one session on a page.
 
+mod evaluation;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -109,9 +111,10 @@ impl Page {
     fn render(&self, now: Timestamp, colours: bool) -> String {
         let mut text = self.head(colours);
         self.about(now, colours, &mut text);
-        for (title, series) in [("metrics", &self.metrics), ("telemetry", &self.telemetry)] {
-            section(title, &values(series), colours, &mut text);
-        }
+        let own: Vec<&Newest> = self.metrics.iter().filter(|one| !evaluation::is_part(&one.series)).collect();
+        section("metrics", &values(&own), colours, &mut text);
+        section("evaluation", &evaluation::lines(&self.metrics), colours, &mut text);
+        section("telemetry", &values(&self.telemetry.iter().collect::<Vec<_>>()), colours, &mut text);
         let widest = self.checkpoints.iter().map(|one| sessions::bytes(one.bytes).width()).max().unwrap_or(0);
         let checkpoints: Vec<String> = self
             .checkpoints
@@ -255,11 +258,11 @@ fn section(title: &str, lines: &[String], colours: bool, text: &mut String) {
     }
 }
 
-fn values(series: &[Newest]) -> Vec<String> {
+fn values(series: &[&Newest]) -> Vec<String> {
     let name_width = series.iter().map(|one| one.series.width()).max().unwrap_or(0);
     let numbers: Vec<String> = series.iter().map(|one| sessions::count_or_number(one.latest.value)).collect();
     let number_width = numbers.iter().map(|number| number.width()).max().unwrap_or(0);
-    let line = |(one, number): (&Newest, &String)| {
+    let line = |(one, number): (&&Newest, &String)| {
         let pad = " ".repeat(name_width.saturating_sub(one.series.width()));
         format!("{}{pad}  {number:>number_width$}  step {}", one.series, sessions::whole(one.latest.step))
     };

@@ -11,6 +11,8 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use tch::{Device, Kind, TchError, Tensor};
 
+pub(super) use self::generator::{device, of_checkpoint};
+
 use self::files::Job;
 use crate::cli::{Usage, print};
 use crate::config;
@@ -105,7 +107,7 @@ impl Format {
     }
 }
 
-fn parse_device(text: &str) -> Result<config::Device, String> {
+pub(super) fn parse_device(text: &str) -> Result<config::Device, String> {
     config::Device::try_from(text.to_owned())
 }
 

@@ -20,11 +20,14 @@ use crate::telemetry::{self, Reading};
 use crate::train::control::Order;
 use crate::train::engine::{Engine, Outcome, Surroundings};
 use crate::train::interrupt::Interrupt;
+use crate::train::validate::HeldOut;
 use crate::train::{checkpoint, control};
 
 mod branch;
 mod prepare;
 mod progress;
+
+pub(super) use prepare::dataset;
 
 use branch::Origin;
 use prepare::Prepared;
@@ -254,7 +257,8 @@ fn train(
     let Prepared { device, extent, learner, train, validation, pairs } = prepared;
     session.set_totals(extent.steps(), extent.epochs as f64)?;
     session.set_device(&prepare::name_of(device))?;
-    for remark in loaded.remarks.iter().chain(&learner.track().remarks()) {
+    let unmeasured = validation.as_ref().map(HeldOut::remarks).unwrap_or_default();
+    for remark in loaded.remarks.iter().chain(&learner.track().remarks()).chain(&unmeasured) {
         session.remark(remark)?;
     }
     let progress = Arc::new(Progress::new(extent.steps(), extent.epochs));
@@ -337,7 +341,17 @@ fn train(
 fn annotating(session: &Arc<Session>) -> control::Aside {
     let session = Arc::clone(session);
     Arc::new(move |request| {
-        let Request::Annotate(edit) = request else { return None };
+        let edit = match request {
+            Request::Annotate(edit) => edit,
+            Request::Record(findings) => {
+                return Some(findings.check().map_or_else(Response::error, |()| {
+                    let recorder = session.recorder();
+                    findings.give(&recorder);
+                    Response::ok(findings.to_string(), recorder.position())
+                }));
+            }
+            _ => return None,
+        };
         if let Err(problem) = edit.check() {
             return Some(Response::error(problem));
         }

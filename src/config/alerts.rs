@@ -140,7 +140,7 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Better {
-    /// Up for series named `psnr` or `ssim`, down for all others.
+    /// Up for series named `psnr`, `ssim` or `ms-ssim`, down for all others.
     #[default]
     Auto,
     /// Down.
@@ -216,7 +216,7 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "exclusiveMaximum" = 1, "x-kinds" = ["plateau"], "x-default" = MIN_RELATIVE_IMPROVEMENT))]
     min_relative_improvement: Option<f64>,
-    /// Which direction is one; `auto` is up for series named `psnr` or `ssim`, down for all others.
+    /// Which direction is one; `auto` is up for series named `psnr`, `ssim` or `ms-ssim`, down for all others.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kinds" = ["plateau"], "x-default" = Better::Auto))]
     better: Option<Better>,

@@ -547,11 +547,15 @@ pub struct Validation {
     /// At most this many held-out pairs; 0 is all.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_pairs: usize,
+    /// Weight files of networks that metrics look through, told apart by content. Others come from the cache:
+    /// docs/evaluation.md.
+    pub weights: Vec<PathBuf>,
 }
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every_epochs: 1, metrics: vec![Metric::L1, Metric::Psnr, Metric::Ssim], max_pairs: 0 }
+        let metrics = vec![Metric::L1, Metric::Psnr, Metric::Ssim];
+        Self { every_epochs: 1, metrics, max_pairs: 0, weights: Vec::new() }
     }
 }
 
@@ -567,6 +571,20 @@ pub enum Metric {
     Psnr,
     /// Structural similarity, scikit-image's Gaussian definition.
     Ssim,
+    /// Multi-scale structural similarity; images of at least 161 pixels a side.
+    MsSsim,
+    /// LPIPS v0.1 through AlexNet. Like the following, it needs weights: `atelier metrics`.
+    LpipsAlex,
+    /// LPIPS v0.1 through VGG16.
+    LpipsVgg,
+    /// LPIPS v0.1 through SqueezeNet.
+    LpipsSqueeze,
+    /// Fréchet Inception distance of all pairs, as pytorch-fid; mostly bias below thousands of images.
+    Fid,
+    /// The same with clean-fid's resizing.
+    FidClean,
+    /// Kernel Inception distance of all pairs: unbiased at any number.
+    Kid,
 }
 
 /// `[samples]`: input, target and prediction of fixed held-out pairs.

@@ -195,8 +195,10 @@ pub fn missing_paths(experiment: &Experiment) -> Vec<Broken> {
     let loss = &experiment.pix2pixhd.loss;
     let pretrained = experiment.pix2pixhd.generator.pretrained.as_deref();
     let vgg = loss.vgg_weights.as_deref().filter(|_| loss.vgg > 0.0);
-    for (key, path) in [(PRETRAINED, pretrained), ("pix2pixhd.loss.vgg_weights", vgg)] {
-        let Some(path) = path else { continue };
+    let judges = experiment.validation.weights.iter().filter(|_| experiment.validation.every_epochs > 0);
+    let named = [(PRETRAINED, pretrained), ("pix2pixhd.loss.vgg_weights", vgg)];
+    let named = named.into_iter().filter_map(|(key, path)| Some((key, path?)));
+    for (key, path) in named.chain(judges.map(|path| ("validation.weights", path.as_path()))) {
         if !path.is_file() {
             let what = if path.is_dir() { "is a folder, not a file" } else { "does not exist" };
             broken.push(Broken::new(
@@ -243,7 +245,11 @@ pub fn remarks(experiment: &Experiment) -> Vec<String> {
         remarks.push("checkpoint.keep_best has no effect: validation is off (validation.every_epochs = 0)".to_owned());
     }
     for rule in &experiment.alerts {
-        let measured = |metric: &Metric| experiment.validation.every_epochs > 0 && rule.series.ends_with(metric.name());
+        let measured = |metric: &Metric| {
+            let name = rule.series.strip_prefix("val/").unwrap_or_default();
+            let name = name.strip_prefix("identity_").unwrap_or(name);
+            experiment.validation.every_epochs > 0 && name == metric.name()
+        };
         let literal = rule.series.starts_with("val/") && !rule.series.contains(['*', '?', '{']);
         if literal && !experiment.validation.metrics.iter().any(measured) {
             let kind = rule.kind().word();

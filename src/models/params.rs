@@ -32,6 +32,22 @@ pub enum ParamsError {
     Torch(#[from] TchError),
 }
 
+impl ParamsError {
+    /// The first three things that are wrong, for where the network itself is in doubt.
+    #[must_use]
+    pub fn brief(self) -> Self {
+        match self {
+            Self::Mismatch(mut problems) if problems.len() > 3 => {
+                let more = problems.len() - 3;
+                problems.truncate(3);
+                problems.push(format!("{more} more"));
+                Self::Mismatch(problems)
+            }
+            other => other,
+        }
+    }
+}
+
 impl Params {
     /// Parameters of this layout, each made by `make` from its name and shape, moved to `device` as float32.
     pub fn build(

@@ -98,6 +98,11 @@ pub fn load_file(path: &Path) -> Result<Vec<(String, Tensor)>, WeightsError> {
     read.map_err(|fault| fault.at(path))
 }
 
+/// The tensors of a safetensors file that is in memory already; `name` is what errors call it.
+pub fn parse_safetensors(name: &Path, bytes: &[u8]) -> Result<Vec<(String, Tensor)>, WeightsError> {
+    tensors::read(bytes).map_err(|fault| fault.at(name))
+}
+
 /// The text metadata in a safetensors file's header; empty for a `.pth`.
 pub fn metadata(path: &Path) -> Result<HashMap<String, String>, WeightsError> {
     let map = native::map_file(path).map_err(|cause| WeightsError::Io { path: path.to_owned(), cause })?;

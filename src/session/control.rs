@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::edit::Edit;
+use super::findings::Findings;
 use crate::record::At;
 
 mod client;
@@ -28,7 +29,7 @@ pub const VERSION: u32 = 1;
 pub const LINE_LIMIT: usize = 64 * 1024;
 
 /// What a running session can be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Request {
     /// Wait at the next step boundary.
@@ -50,6 +51,8 @@ pub enum Request {
     },
     /// Change what a person wrote about it: name, tags, notes, whether it is put away. Answered at once.
     Annotate(Edit),
+    /// Add what another process found out about it to its series. Answered at once.
+    Record(Findings),
     /// Say where it stands.
     Status,
 }
@@ -64,6 +67,7 @@ impl fmt::Display for Request {
             Self::Sample => out.write_str("sample"),
             Self::Set { key, value } => write!(out, "set {key} {value}"),
             Self::Annotate(edit) => write!(out, "annotate: {edit}"),
+            Self::Record(findings) => write!(out, "record {findings}"),
             Self::Status => out.write_str("status"),
         }
     }

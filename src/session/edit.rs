@@ -168,7 +168,7 @@ pub fn edit(folder: &Folder, edit: &Edit) -> Result<String, EditError> {
 }
 
 /// The lock of a session that no process runs.
-fn held(folder: &Folder) -> Result<Lock, EditError> {
+pub(super) fn held(folder: &Folder) -> Result<Lock, EditError> {
     // A folder without a manifest is no session, and must not get a lock file.
     let observed = observe(folder)?;
     if let Some(doubt) = observed.doubt {

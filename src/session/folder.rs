@@ -80,6 +80,11 @@ impl Folder {
         self.samples().join(step_name(step))
     }
 
+    /// The evaluation of the checkpoint of one step, image by image: `evaluations/step-00001200.json`.
+    pub fn evaluation_at(&self, step: i64) -> PathBuf {
+        self.path.join("evaluations").join(format!("{}.json", step_name(step)))
+    }
+
     /// Checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")

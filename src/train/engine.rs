@@ -19,7 +19,7 @@ use crate::train::learner::{Learner, SKIPPED, StepError};
 use crate::train::pending::{Finished, Pending};
 use crate::train::saver::{Saved, Saver};
 use crate::train::schedule::Extent;
-use crate::train::validate::{sample, validate};
+use crate::train::validate::{HeldOut, sample, validate};
 
 mod commands;
 
@@ -80,7 +80,7 @@ pub struct Engine {
     settings: Experiment,
     learner: Learner,
     train: Box<dyn Batches>,
-    validation: Option<Box<dyn Batches>>,
+    validation: Option<HeldOut>,
     surroundings: Surroundings,
     saver: Saver,
     extent: Extent,
@@ -108,7 +108,7 @@ impl Engine {
         settings: Experiment,
         learner: Learner,
         train: Box<dyn Batches>,
-        validation: Option<Box<dyn Batches>>,
+        validation: Option<HeldOut>,
         extent: Extent,
         device: Device,
         surroundings: Surroundings,
@@ -206,7 +206,8 @@ impl Engine {
                 .with("epochs", epochs)
                 .with("device", format!("{:?}", self.device)),
         );
-        for remark in self.learner.track().remarks() {
+        let held_out = self.validation.as_ref().map(HeldOut::remarks).unwrap_or_default();
+        for remark in self.learner.track().remarks().into_iter().chain(held_out) {
             self.event(Event::new("remark", remark));
         }
         (self.surroundings.on_state)(State::Running, "");
@@ -370,7 +371,7 @@ impl Engine {
 
     /// What happened to the pairs on their way: a cache that the disk refuses, entries that had to be rebuilt.
     fn pass_on_remarks(&mut self) {
-        let held_out = self.validation.as_ref().map(|batches| batches.remarks()).unwrap_or_default();
+        let held_out = self.validation.as_ref().map(|held_out| held_out.batches.remarks()).unwrap_or_default();
         for remark in self.train.remarks().into_iter().chain(held_out) {
             if self.told.insert(remark.clone()) {
                 self.event(Event::new("warning", remark));
@@ -380,10 +381,11 @@ impl Engine {
 
     fn validate(&mut self) -> Result<(), EngineError> {
         let settings = &self.settings.validation;
-        let Some(batches) = self.validation.as_mut() else { return Ok(()) };
+        let Some(held_out) = self.validation.as_mut() else { return Ok(()) };
         self.surroundings.recorder.event(self.extent.at(self.step), Event::new("validating", "held-out pairs"));
         let begin = Instant::now();
-        match tch::no_grad(|| validate(&self.learner, batches.as_mut(), &settings.metrics, settings.max_pairs)) {
+        let seed = self.settings.seed;
+        match tch::no_grad(|| validate(&self.learner, held_out, settings.max_pairs, seed)) {
             Ok(metrics) => {
                 let mut values: Vec<_> = metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
                 values.push(("time/validation_seconds", begin.elapsed().as_secs_f64()));
@@ -401,7 +403,7 @@ impl Engine {
 
     /// Pictures now; gives what happened, for whoever asked.
     fn sample(&mut self) -> Result<String, String> {
-        let Some(batches) = self.validation.as_mut() else {
+        let Some(HeldOut { batches, .. }) = self.validation.as_mut() else {
             return Err("nothing is held out, so there are no pairs to sample".to_owned());
         };
         let count = self.settings.samples.count;

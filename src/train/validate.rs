@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use image::{ImageFormat, RgbImage};
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::config::Metric;
 use crate::data::batch::{Batch, BatchError, Batches};
-use crate::metrics;
+use crate::models::perceptual::judge::{Judge, Score, Tally};
 use crate::train::learner::Learner;
 
 /// Why validation or sampling came to nothing.
@@ -31,57 +30,61 @@ pub enum ValidateError {
     },
 }
 
-/// Means over the held-out pairs: `val/<metric>` of the prediction and `val/identity_<metric>` of the untouched input,
-/// the baseline that a trained network must beat.
+/// Pairs that nothing learns from, and what judges on them.
+pub struct HeldOut {
+    /// The pairs.
+    pub batches: Box<dyn Batches>,
+    /// The metrics.
+    pub judge: Judge,
+}
+
+impl HeldOut {
+    /// What a reader of the session must know: metrics that were asked for and are not measured.
+    pub fn remarks(&self) -> Vec<String> {
+        self.judge.unavailable().iter().map(|one| format!("val/{one}")).collect()
+    }
+}
+
+/// Over the held-out pairs, `val/<metric>` of the prediction and `val/identity_<metric>` of the untouched input, the
+/// baseline that a trained network must beat: the mean over the pairs, or the distance of all of them. `seed` is the
+/// experiment's.
 pub fn validate(
     learner: &Learner,
-    batches: &mut dyn Batches,
-    metrics: &[Metric],
+    held_out: &mut HeldOut,
     max_pairs: usize,
+    seed: u64,
 ) -> Result<Vec<(String, f64)>, ValidateError> {
-    let mut sums = vec![(0.0, 0.0); metrics.len()];
+    let HeldOut { batches, judge } = held_out;
+    let mut tally = Tally::default();
     let mut pairs = 0;
     for index in 0..batches.per_epoch() {
         if max_pairs > 0 && pairs >= max_pairs {
             break;
         }
         let batch = batches.batch(0, index).map_err(ValidateError::Data)?;
-        let prediction = to_unit(&learner.predict(&batch.input)?)?;
-        let input = to_unit(&batch.input)?;
-        let target = to_unit(&batch.target)?;
-        for (metric, (sum, identity)) in metrics.iter().zip(&mut sums) {
-            *sum += total(&measure(*metric, &prediction, &target)?)?;
-            *identity += total(&measure(*metric, &input, &target)?)?;
-        }
+        let prediction = learner.predict(&batch.input)?;
+        tally.extend(measure(judge, &prediction, &batch)?);
         pairs += batch.ids.len();
     }
-    let count = pairs as f64;
-    Ok(metrics
+    let scores = judge.scores(&tally, seed)?;
+    Ok(scores
         .iter()
-        .zip(sums)
-        .flat_map(|(metric, (sum, identity))| {
+        .flat_map(|Score { metric, prediction, identity }| {
             let name = metric.name();
-            [(format!("val/{name}"), sum / count), (format!("val/identity_{name}"), identity / count)]
+            let baseline = identity.as_ref().map(|identity| (format!("val/identity_{name}"), identity.value()));
+            [(format!("val/{name}"), prediction.value())].into_iter().chain(baseline)
         })
         .collect())
+}
+
+/// Measure what a generator made of a batch, `[B, 3, H, W]` in [-1, 1], against its targets and beside its inputs.
+pub fn measure(judge: &Judge, prediction: &Tensor, batch: &Batch) -> Result<Tally, TchError> {
+    judge.measure(&to_unit(prediction)?, &to_unit(&batch.target)?, Some(&to_unit(&batch.input)?))
 }
 
 /// [-1, 1] to [0, 1], clamped.
 fn to_unit(image: &Tensor) -> Result<Tensor, TchError> {
     image.f_to_kind(Kind::Float)?.f_add_scalar(1.0)?.f_mul_scalar(0.5)?.f_clamp(0.0, 1.0)
-}
-
-fn measure(metric: Metric, a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
-    match metric {
-        Metric::L1 => metrics::l1(a, b),
-        Metric::Mse => metrics::mse(a, b),
-        Metric::Psnr => metrics::psnr(a, b),
-        Metric::Ssim => metrics::ssim(a, b),
-    }
-}
-
-fn total(values: &Tensor) -> Result<f64, TchError> {
-    f64::try_from(values.f_to_kind(Kind::Double)?.f_sum(Kind::Double)?)
 }
 
 /// Write `input | target | prediction`, side by side, of the first `count` held-out pairs to

@@ -10,6 +10,8 @@ mod dashboard;
 mod dataset;
 mod doctor;
 #[cfg(feature = "train")]
+mod eval;
+#[cfg(feature = "train")]
 mod kill;
 mod layers;
 #[cfg(feature = "train")]

@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use tch::{Cuda, Device, Kind};
+use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::cli::Usage;
-use crate::config::{self, Paths, Precision};
+use crate::config::{self, Experiment, Paths, Precision};
 use crate::models::pix2pixhd::stylist::Stylist;
 use crate::models::weights;
 use crate::session::{self, Manifest};
 use crate::train::checkpoint;
 
 /// The device that was asked for, if it is there.
-pub(super) fn device(wanted: config::Device) -> anyhow::Result<Device> {
+pub(in crate::cli) fn device(wanted: config::Device) -> anyhow::Result<Device> {
     // Without a GPU or a libtorch for it this fails, and the count below is 0.
     crate::native::torch::load_cuda().ok();
     let count = usize::try_from(Cuda::device_count()).unwrap_or_default();
@@ -35,7 +35,6 @@ pub(super) fn of_session(root: &Path, id: &str, ema: bool, device: Device) -> an
     let manifest = Manifest::load(&folder)?;
     let origin = folder.manifest().display().to_string();
     let experiment = config::parse_with(&manifest.config(), &origin, &[], Paths::Unchecked)?.experiment;
-    let generator = &experiment.pix2pixhd.generator;
     let newest = checkpoint::newest(&folder.checkpoints(), checkpoint::load_model)?;
     let Some(newest) = newest else {
         bail!("session {} has no checkpoint yet; `atelier checkpoint {0}` asks a running one for it", folder.id());
@@ -43,10 +42,22 @@ pub(super) fn of_session(root: &Path, id: &str, ema: bool, device: Device) -> an
     for damaged in &newest.damaged {
         eprintln!("warning: passed over a damaged checkpoint: {damaged}");
     }
-    let (_, mut tensors) = newest.content;
+    let (_, tensors) = newest.content;
+    of_checkpoint(&experiment, &newest.path, tensors, ema, device)
+}
+
+/// The generator in a checkpoint's networks.
+pub(in crate::cli) fn of_checkpoint(
+    experiment: &Experiment,
+    path: &Path,
+    mut tensors: Vec<(String, Tensor)>,
+    ema: bool,
+    device: Device,
+) -> anyhow::Result<Stylist> {
+    let generator = &experiment.pix2pixhd.generator;
     if generator.spectral_norm && !ema {
         // The vectors that training refined step by step lie with the optimizer's state.
-        let whole = checkpoint::load(&newest.path)?;
+        let whole = checkpoint::load(path)?;
         let vectors = whole.optimizer.into_iter();
         tensors.extend(vectors.filter_map(|(name, v)| Some((name.strip_prefix("track.")?.to_owned(), v))));
     }
@@ -54,7 +65,7 @@ pub(super) fn of_session(root: &Path, id: &str, ema: bool, device: Device) -> an
         Precision::F32 | Precision::Tf32 => Kind::Float,
         Precision::Bf16 => Kind::BFloat16,
     };
-    Stylist::new(tensors, Some(generator), ema, device, kind).with_context(|| newest.path.display().to_string())
+    Stylist::new(tensors, Some(generator), ema, device, kind).with_context(|| path.display().to_string())
 }
 
 /// The generator in a weight file; its architecture from a config, or else from its tensors.

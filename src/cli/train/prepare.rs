@@ -9,11 +9,13 @@ use crate::data::batch::Batches;
 use crate::data::cache::Cache;
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::data::{self, Dataset};
+use crate::models::perceptual::judge::Judge;
 use crate::native::torch::allow_tf32;
 use crate::tracks::Track;
 use crate::tracks::pix2pixhd::Pix2PixHd;
 use crate::train::learner::Learner;
 use crate::train::schedule::Extent;
+use crate::train::validate::HeldOut;
 
 /// A run that is ready to begin.
 pub struct Prepared {
@@ -26,7 +28,7 @@ pub struct Prepared {
     /// Batches to train on.
     pub train: Box<dyn Batches>,
     /// Batches held out, if any are.
-    pub validation: Option<Box<dyn Batches>>,
+    pub validation: Option<HeldOut>,
     /// Pairs to train on, and pairs held out.
     pub pairs: (usize, usize),
 }
@@ -67,14 +69,26 @@ pub fn prepare(experiment: &Experiment) -> anyhow::Result<Prepared> {
         )
     };
     let train: Box<dyn Batches> = Box::new(load(split.train, true)?);
-    let validation: Option<Box<dyn Batches>> =
-        if split.validation.is_empty() { None } else { Some(Box::new(load(split.validation, false)?)) };
+    let validation = if split.validation.is_empty() {
+        None
+    } else {
+        Some(HeldOut { batches: Box::new(load(split.validation, false)?), judge: judge(experiment, device)? })
+    };
     let extent = Extent::new(train.per_epoch(), experiment.train.accumulate, experiment.train.epochs);
     let track: Box<dyn Track> = match experiment.track {
         config::Track::Pix2pixhd => Box::new(Pix2PixHd::new(experiment, device)?),
     };
     let learner = Learner::new(track, experiment, extent, device)?;
     Ok(Prepared { device, extent, learner, train, validation, pairs })
+}
+
+/// The metrics of the config's validation.
+fn judge(experiment: &Experiment, device: Device) -> anyhow::Result<Judge> {
+    let settings = &experiment.validation;
+    let metrics = if settings.every_epochs > 0 { settings.metrics.as_slice() } else { &[] };
+    let mut judge = Judge::new(metrics, &settings.weights, device)?;
+    judge.fit(experiment.data.size, experiment.data.size);
+    Ok(judge)
 }
 
 /// The device a config names, checked to be there.
@@ -101,7 +115,7 @@ pub fn name_of(device: Device) -> String {
 }
 
 /// The config's pairs; drawn first where it says so and they are absent.
-fn dataset(config: &config::Data) -> anyhow::Result<Dataset> {
+pub(in crate::cli) fn dataset(config: &config::Data) -> anyhow::Result<Dataset> {
     let root = &config.root;
     match config.procedural {
         Some(procedural) if !root.exists() => {

@@ -64,6 +64,16 @@ pub enum FetchError {
         /// What was expected.
         want: &'static str,
     },
+    /// A file in the cache that bears the name of a published one and is another.
+    #[error("{path}: SHA-256 {have} does not begin with {want}: not the published file; remove it, or give its path")]
+    NotPinned {
+        /// The file.
+        path: String,
+        /// What it is.
+        have: String,
+        /// What was expected.
+        want: &'static str,
+    },
     /// There is no home folder to keep it in.
     #[error("neither XDG_CACHE_HOME nor HOME is set, so there is no cache for weights; give their path in the config")]
     NoCache,
@@ -162,7 +172,8 @@ fn download(url: &str, file: &mut File, progress: &mut impl FnMut(u64, Option<u6
     }
 }
 
-fn sha256(file: &mut File) -> io::Result<String> {
+/// The SHA-256 of a whole file, in hexadecimal.
+pub(super) fn sha256(file: &mut File) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 18];

@@ -67,7 +67,9 @@ impl Engine {
                 Err(problem) => Response::error(problem),
             },
             Request::Set { key, value } => self.set(&key, &value),
-            Request::Annotate(_) => Response::error("this run keeps no session to write that into"),
+            Request::Annotate(_) | Request::Record(_) => {
+                Response::error("this run keeps no session to write that into")
+            }
             Request::Status => self.confirm(if *paused { "paused" } else { "running" }),
             Request::Checkpoint => {
                 if let Some(path) = self.saved_already() {

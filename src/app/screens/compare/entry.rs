@@ -119,7 +119,6 @@ impl Better {
     /// Of a series, by its name: less is better, but for quality measures, speed, and what is set rather than reached.
     pub fn of(series: &str) -> Self {
         let (group, name) = series.split_once('/').unwrap_or(("", series));
-        let metrics = [Metric::L1, Metric::Mse, Metric::Psnr, Metric::Ssim];
         let quality = |metric: &Metric| metric.higher_is_better() && name.rsplit('_').next() == Some(metric.name());
         match group {
             "lr" | "grad_norm" | "memory" | "train" | "record" => Self::Neither,
@@ -127,7 +126,7 @@ impl Better {
             // What copying the photograph scores is the same for all.
             "val" if name.starts_with("identity_") => Self::Neither,
             _ if series == "lr" => Self::Neither,
-            _ if metrics.iter().any(quality) => Self::Higher,
+            _ if Metric::ALL.iter().any(quality) => Self::Higher,
             _ => Self::Lower,
         }
     }
