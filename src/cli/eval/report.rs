@@ -93,8 +93,7 @@ pub(super) struct Value {
     pub metric: Metric,
     #[serde(serialize_with = "number")]
     pub prediction: f64,
-    #[serde(serialize_with = "optional_number")]
-    pub identity: Option<f64>,
+    pub identity: Option<Number>,
 }
 
 fn name<S: Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
@@ -105,13 +104,9 @@ fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> 
     if value.is_finite() { serializer.serialize_f64(*value) } else { serializer.serialize_str(&value.to_string()) }
 }
 
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn optional_number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => number(value, serializer),
-        None => serializer.serialize_none(),
-    }
-}
+/// A number, as [`number`] writes it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Number(#[serde(serialize_with = "number")] pub f64);
 
 impl Report {
     /// The statistics of what was measured.
@@ -173,7 +168,7 @@ fn image(name: String, at: usize, scores: &[Score]) -> Image {
     };
     let value = |score: &Score| {
         let prediction = of(&score.prediction)?;
-        Some(Value { metric: score.metric, prediction, identity: score.identity.as_ref().and_then(of) })
+        Some(Value { metric: score.metric, prediction, identity: score.identity.as_ref().and_then(of).map(Number) })
     };
     Image { name, values: scores.iter().filter_map(value).collect() }
 }
