@@ -101,7 +101,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     match (folder, &args.resume) {
         (Some(folder), Some(_)) => {
             let session = Arc::new(session::reopen_in(folder, &description(&loaded))?);
-            let prepared = prepare::prepare(&loaded.experiment).or_else(|error| {
+            let prepared = prepare::prepare(&loaded.experiment, &interrupt).or_else(|error| {
                 session.finish(State::Failed, Some(&format!("{error:#}")))?;
                 Err(error)
             })?;
@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         (folder, _) => {
             // What cannot even begin leaves no session behind.
-            let prepared = prepare::prepare(&loaded.experiment)?;
+            let prepared = prepare::prepare(&loaded.experiment, &interrupt)?;
             let mut about = description(&loaded);
             let session = match (&origin, folder) {
                 (Some(origin), folder) => {

@@ -258,6 +258,6 @@ pub struct TinyBase {
 
 impl Default for TinyBase {
     fn default() -> Self {
-        Self { seed: 1, vae_steps: 400, unet_steps: 1000 }
+        Self { seed: 1, vae_steps: 250, unet_steps: 600 }
     }
 }

@@ -5,6 +5,7 @@
 //! (Ho et al. 2020; Rombach et al. 2022). What else the paper's code does, and why it is not done here unless asked
 //! for, is in docs/sd-lora.md.
 
+mod adapter;
 pub mod latents;
 pub mod objective;
 mod prompts;
@@ -16,22 +17,21 @@ use std::path::PathBuf;
 
 use tch::{Device, Kind, TchError, Tensor};
 
+pub use self::adapter::adapter_file;
+use self::adapter::{first_convolution, lora_config};
 use self::latents::{Encoder, LatentBatches};
 use self::prompts::Prompts;
 use self::store::Store;
-use crate::config::{self, AdapterInit, AdapterTarget, Experiment, Precision, SdSampler};
+use crate::config::{self, AdapterTarget, Experiment, Precision, SdSampler};
 use crate::data::Dataset;
 use crate::data::batch::{Batch, Form};
 use crate::data::cache::{self, Cache, DataError};
 use crate::data::loader::LoaderOptions;
 use crate::models::catalog;
-use crate::models::params::{Layout, Params};
+use crate::models::params::Params;
 use crate::models::stable_diffusion::StableDiffusion;
 use crate::models::stable_diffusion::load::{self, Kinds, LoadError};
-use crate::models::stable_diffusion::lora::{
-    self, ATTENTION, CONVOLUTIONS, Init, Lora, LoraConfig, LoraError, TEXT_ATTENTION,
-};
-use crate::models::stable_diffusion::lora_file::LoraFile;
+use crate::models::stable_diffusion::lora::{self, Lora, LoraError};
 use crate::models::stable_diffusion::pipeline::{Pipeline, PipelineError, Sampling, Texts};
 use crate::models::stable_diffusion::scheduler::{Method, NoiseSchedule, Prediction, SchedulerConfig};
 use crate::models::stable_diffusion::tokenizer::{Tokenizer, TokenizerError};
@@ -166,7 +166,7 @@ impl SdLora {
         cache: Cache,
         indices: Vec<usize>,
         options: LoaderOptions,
-        progress: &mut dyn FnMut(usize, usize),
+        progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<LatentBatches, DataError> {
         let vae = &self.base.vae;
         let identity = format!("{} {:?}", store::fingerprint(vae.params.iter())?, vae.kind());
@@ -215,36 +215,6 @@ impl SdLora {
     }
 }
 
-/// The base's first convolution for `channels`: what is new is zero, so that at first photos change nothing.
-fn first_convolution(base: &StableDiffusion, channels: i64) -> Result<Vec<(String, Tensor)>, SdLoraError> {
-    let of = |name: &str| {
-        let found = base.unet.params.get(name).map(Tensor::shallow_clone);
-        found.ok_or_else(|| TchError::TensorNameNotFound(name.to_owned(), "the U-Net".to_owned()))
-    };
-    let weight = of("conv_in.weight")?;
-    let weight = if weight.size()[1] == channels { weight } else { lora::widen(&weight, channels)? };
-    Ok(vec![("unet.conv_in.weight".to_owned(), weight), ("unet.conv_in.bias".to_owned(), of("conv_in.bias")?)])
-}
-
-fn lora_config(adapter: &config::Adapter) -> LoraConfig {
-    let has = |target: AdapterTarget| adapter.targets.contains(&target);
-    let words = |chosen: bool, words: &[&str]| words.iter().filter(|_| chosen).map(|&word| word.to_owned()).collect();
-    let mut unet_targets: Vec<String> = words(has(AdapterTarget::Attention), &ATTENTION);
-    unet_targets.extend::<Vec<String>>(words(has(AdapterTarget::Convolutions), &CONVOLUTIONS));
-    LoraConfig {
-        rank: adapter.rank as i64,
-        alpha: adapter.alpha,
-        dropout: adapter.dropout,
-        rslora: adapter.rslora,
-        init: match adapter.init {
-            AdapterInit::Kaiming => Init::Kaiming,
-            AdapterInit::Gaussian => Init::Gaussian,
-        },
-        unet_targets,
-        text_targets: words(has(AdapterTarget::TextEncoder), &TEXT_ATTENTION),
-    }
-}
-
 /// How a config says to sample.
 pub fn sampling(config: &config::Sampling) -> Sampling {
     Sampling {
@@ -263,23 +233,8 @@ pub fn sampling(config: &config::Sampling) -> Sampling {
     }
 }
 
-/// The adapters among a checkpoint's tensors, or their moving average, as a file of them is read.
-pub fn adapter_file(config: &config::SdLora, model: &[(String, Tensor)], ema: bool) -> Result<LoraFile, SdLoraError> {
-    let prefix = if ema { format!("ema.{ADAPTER}.") } else { format!("{ADAPTER}.") };
-    let of = |(name, tensor): &(String, Tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor.shallow_clone()));
-    let tensors: Vec<(String, Tensor)> = model.iter().filter_map(of).collect();
-    if tensors.is_empty() {
-        let what = if ema { "no moving average: train.ema_decay was 0" } else { "no adapters" };
-        return Err(SdLoraError::Config(format!("the checkpoint holds {what}")));
-    }
-    let layout: Layout = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect();
-    let params =
-        Params::from_tensors(&layout, &tensors, Device::Cpu).map_err(|error| SdLoraError::Config(error.to_string()))?;
-    Ok(LoraFile::of(&Lora { params, config: lora_config(&config.adapter) })?)
-}
-
 /// The base's scheduler, with the prediction that the config asks for.
-fn scheduler(base: &StableDiffusion, config: &config::SdLora) -> Result<SchedulerConfig, SdLoraError> {
+pub fn scheduler(base: &StableDiffusion, config: &config::SdLora) -> Result<SchedulerConfig, SdLoraError> {
     let mut scheduler = SchedulerConfig::from_json(&base.scheduler, &base.source)
         .map_err(|error| SdLoraError::Config(format!("sd_lora.base: {error}")))?;
     match config.objective.prediction {

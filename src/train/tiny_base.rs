@@ -42,6 +42,9 @@ pub enum TinyBaseError {
         /// Why not.
         what: String,
     },
+    /// Someone asked for it.
+    #[error("stopped; nothing of it is kept")]
+    Stopped,
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),
@@ -68,12 +71,12 @@ const DIVERGENCE: f64 = 1e-6;
 const LR: f64 = 2e-3;
 
 /// Train the base that `recipe` describes on the pictures of `batches` (on the CPU) and write it to `folder`, whole or
-/// not at all. A pure function of the recipe and the pictures.
+/// not at all. A pure function of the recipe and the pictures. `progress` says whether to go on.
 pub fn make(
     recipe: &TinyBase,
     batches: &mut dyn Batches,
     folder: &Path,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<(), TinyBaseError> {
     let failed = |what: String| TinyBaseError::Write { path: folder.to_owned(), what };
     let parent = match folder.parent() {
@@ -150,7 +153,7 @@ fn train_vae(
     recipe: &TinyBase,
     networks: &Networks,
     batches: &mut dyn Batches,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<(), TinyBaseError> {
     let steps = recipe.vae_steps;
     let mut descent = Descent::new(&networks.vae.params, steps)?;
@@ -167,7 +170,10 @@ fn train_vae(
         let divergence = divergence.f_sum(Kind::Float)?.f_mul_scalar(0.5 * DIVERGENCE / images.size()[0] as f64)?;
         let loss = fidelity.f_add(&divergence)?;
         descent.step(step, &loss)?;
-        progress(Progress { part: "autoencoder", step: step + 1, steps, loss: f64::try_from(&fidelity)? });
+        let at = Progress { part: "autoencoder", step: step + 1, steps, loss: f64::try_from(&fidelity)? };
+        if !progress(at) {
+            return Err(TinyBaseError::Stopped);
+        }
     }
     Ok(())
 }
@@ -195,7 +201,7 @@ fn train_unet(
     recipe: &TinyBase,
     networks: &Networks,
     lesson: &Lesson,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<(), TinyBaseError> {
     const PICTURES: i64 = 8;
     let steps = recipe.unet_steps;
@@ -219,7 +225,10 @@ fn train_unet(
         let predicted = networks.unet.forward_training(&noisy, &timesteps, &context, false)?;
         let loss = predicted.f_sub(&noise)?.f_square()?.f_mean(Kind::Float)?;
         descent.step(step, &loss)?;
-        progress(Progress { part: "U-Net", step: step + 1, steps, loss: f64::try_from(&loss)? });
+        let at = Progress { part: "U-Net", step: step + 1, steps, loss: f64::try_from(&loss)? };
+        if !progress(at) {
+            return Err(TinyBaseError::Stopped);
+        }
     }
     Ok(())
 }

@@ -194,7 +194,11 @@ impl Diffusion {
         let prompt = options.prompt.as_deref().unwrap_or(&config.text.prompt);
         let negative = options.negative.as_deref().unwrap_or(&config.text.negative);
         let prompts = Prompts { texts: [prompt, negative], pad: config.text.pad };
-        Self::assemble(options, &base, vec![(trained.path.clone(), file, 1.0)], &prompts, sampling, device)
+        let loras = vec![(trained.path.clone(), file, 1.0)];
+        let mut diffusion = Self::assemble(options, &base, loras, &prompts, sampling, device)?;
+        // What it was trained to predict, whatever the base was.
+        diffusion.scheduler = sd_lora::scheduler(&diffusion.model, config)?;
+        Ok(diffusion)
     }
 
     fn assemble(

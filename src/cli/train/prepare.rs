@@ -13,6 +13,7 @@ use crate::models::perceptual::judge::Judge;
 use crate::native::torch::allow_tf32;
 use crate::tracks::Track;
 use crate::tracks::pix2pixhd::Pix2PixHd;
+use crate::train::interrupt::Interrupt;
 use crate::train::learner::Learner;
 use crate::train::schedule::Extent;
 use crate::train::validate::HeldOut;
@@ -35,8 +36,8 @@ pub struct Prepared {
     pub pairs: (usize, usize),
 }
 
-/// Prepare a run: everything that can fail before there is anything to lose.
-pub fn prepare(experiment: &Experiment) -> anyhow::Result<Prepared> {
+/// Prepare a run: everything that can fail before there is anything to lose. What takes long looks for signals.
+pub fn prepare(experiment: &Experiment, interrupt: &Interrupt) -> anyhow::Result<Prepared> {
     let device = device(experiment.device)?;
     if experiment.train.threads > 0 {
         tch::set_num_threads(experiment.train.threads as i32);
@@ -75,7 +76,7 @@ pub fn prepare(experiment: &Experiment) -> anyhow::Result<Prepared> {
             let train = Loader::new(cache, split.train, options(true))?;
             (Box::new(Pix2PixHd::new(experiment, device)?), Box::new(train))
         }
-        config::Track::SdLora => sd::prepare(experiment, &dataset, cache, split.train, options(true))?,
+        config::Track::SdLora => sd::prepare(experiment, &dataset, cache, split.train, options(true), interrupt)?,
     };
     let extent = Extent::new(train.per_epoch(), experiment.train.accumulate, experiment.train.epochs);
     let learner = Learner::new(track, experiment, extent, device)?;

@@ -42,8 +42,8 @@ pub struct Encoder<'a> {
     pub identity: &'a str,
     /// Whether photos are wanted too.
     pub photos: bool,
-    /// Told how many pictures of how many are done, before each one and after the last.
-    pub progress: &'a mut dyn FnMut(usize, usize),
+    /// Told how many pictures of how many are done, before each one and after the last; says whether to go on.
+    pub progress: &'a mut dyn FnMut(usize, usize) -> bool,
 }
 
 /// Batches of moments.
@@ -67,7 +67,7 @@ impl LatentBatches {
     /// A pair that cannot be read, or whose latents are not finite, is a remark, and an error of each batch that it is in.
     ///
     /// # Errors
-    /// [`DataError::Options`] for no pairs or when none of them could be encoded; [`DataError::Tensor`] when libtorch
+    /// [`DataError::Options`] for no pairs, when none of them could be encoded, or when it is stopped; [`DataError::Tensor`] when libtorch
     /// refuses.
     pub fn new(
         cache: Cache,
@@ -105,7 +105,11 @@ impl LatentBatches {
                 }
             };
             for (form, &(half, flip)) in forms.iter().enumerate() {
-                (encoder.progress)(at * forms.len() + form, all);
+                if !(encoder.progress)(at * forms.len() + form, all) {
+                    return Err(DataError::Options(
+                        "the encoding of pictures was stopped; those done are kept".to_owned(),
+                    ));
+                }
                 bytes += self.picture(Picture { pair, half, flip }, &planes, &encoder)?;
             }
         }

@@ -15,6 +15,7 @@ use crate::data::cache::Cache;
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::tracks::Track;
 use crate::tracks::sd_lora::{SdLora, SdLoraError};
+use crate::train::interrupt::Interrupt;
 use crate::train::tiny_base;
 
 /// Pictures in a step of the tiny base's autoencoder: half of them photos.
@@ -27,9 +28,10 @@ pub fn prepare(
     cache: Cache,
     indices: Vec<usize>,
     options: LoaderOptions,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<(Box<dyn Track>, Box<dyn Batches>)> {
     if let (Some(recipe), Some(base)) = (&experiment.sd_lora.tiny_base, &experiment.sd_lora.base) {
-        make_base(recipe, base, cache.clone(), indices.clone(), &options)?;
+        make_base(recipe, base, cache.clone(), indices.clone(), &options, interrupt)?;
     }
     let track = SdLora::new(experiment, dataset, options.device).map_err(|error| match error {
         SdLoraError::Config(_) => anyhow::Error::from(Usage(error.to_string())),
@@ -40,7 +42,10 @@ pub fn prepare(
         return Ok((Box::new(track), Box::new(batches)));
     }
     let bar = Bar::new("encoding pictures");
-    let batches = track.batches(cache, indices, options, &mut |done, all| bar.show(done, all, ""))?;
+    let batches = track.batches(cache, indices, options, &mut |done, all| {
+        bar.show(done, all, "");
+        interrupt.reason().is_none()
+    })?;
     bar.close();
     Ok((Box::new(track), Box::new(batches)))
 }
@@ -52,6 +57,7 @@ fn make_base(
     cache: Cache,
     indices: Vec<usize>,
     options: &LoaderOptions,
+    interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     if base.exists() {
         if let Some(found) = tiny_base::recipe(base).filter(|found| found != recipe) {
@@ -68,6 +74,7 @@ fn make_base(
     let bar = Bar::new("making the base");
     tiny_base::make(recipe, &mut pictures, base, &mut |at| {
         bar.show(at.step, at.steps, &format!("{} loss {:.4}", at.part, at.loss));
+        interrupt.reason().is_none()
     })
     .with_context(|| format!("make the base {}", base.display()))?;
     bar.close();

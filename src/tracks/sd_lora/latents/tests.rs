@@ -42,7 +42,7 @@ impl Fixture {
             Tensor::f_cat(&[&half, &half], 1)
         };
         let store = Store::new(self.store());
-        let encoder = Encoder { encode: &encode, identity, photos, progress: &mut |_, _| () };
+        let encoder = Encoder { encode: &encode, identity, photos, progress: &mut |_, _| true };
         LatentBatches::new(self.cache(), vec![0, 1, 2, 3, 4], self.options(), store, encoder)
     }
 
