@@ -52,7 +52,7 @@ pub struct Args {
     /// A file with weights of a network that a metric looks through, recognised by its content. May be given again.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
-    /// Which checkpoint: `newest`, `best` (by the config's checkpoint.best_metric), or its step.
+    /// Which checkpoint: `newest`, `best` (by the config's `checkpoint.best_metric`), or its step.
     #[arg(long, value_name = "WHICH", default_value = "newest", conflicts_with = "against")]
     checkpoint: session::Which,
     /// Look at this many of the held-out pairs at most.

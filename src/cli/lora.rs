@@ -59,7 +59,7 @@ impl Precision {
 /// `FILE` or `FILE:STRENGTH`; a file whose own name has a colon is itself.
 pub(super) fn with_strength(text: &str) -> Result<(PathBuf, f64), String> {
     if let Some((path, strength)) = text.rsplit_once(':').filter(|_| !Path::new(text).exists()) {
-        let strength: f64 = strength.parse().map_err(|_: std::num::ParseFloatError| {
+        let strength: f64 = strength.parse().map_err(|_no_number: std::num::ParseFloatError| {
             format!("after the colon a strength is expected, not `{strength}`")
         })?;
         return if strength.is_finite() {

@@ -70,8 +70,8 @@ fn cell(value: &AnyValue<'_>) -> Value {
         AnyValue::Boolean(truth) => Value::from(*truth),
         AnyValue::String(text) => Value::from(*text),
         AnyValue::StringOwned(text) => Value::from(text.as_str()),
-        AnyValue::Datetime(nanoseconds, TimeUnit::Nanoseconds, _) => time(*nanoseconds),
-        AnyValue::DatetimeOwned(nanoseconds, TimeUnit::Nanoseconds, _) => time(*nanoseconds),
+        AnyValue::Datetime(nanoseconds, TimeUnit::Nanoseconds, _)
+        | AnyValue::DatetimeOwned(nanoseconds, TimeUnit::Nanoseconds, _) => time(*nanoseconds),
         AnyValue::Float32(number) => float(f64::from(*number)),
         AnyValue::Float64(number) => float(*number),
         other => match other.try_extract::<i64>() {

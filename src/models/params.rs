@@ -86,6 +86,7 @@ impl Params {
     }
 
     /// Those whose names begin with one of `prefixes`: views, not copies.
+    #[must_use]
     pub fn part(&self, prefixes: &[&str]) -> Self {
         let mut params = Self::default();
         for (name, tensor) in self.iter().filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))) {

@@ -44,13 +44,12 @@ pub fn map(
                 scale * width,
                 scale * overlap,
             )?)?; // [h, w]
-            let sum = match &sum {
-                Some(sum) => sum,
-                None => {
-                    let (batch, channels, _, _) = y.size4()?;
-                    let size = [batch, channels, scale * height, scale * width];
-                    sum.insert(Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?)
-                }
+            let sum = if let Some(sum) = &sum {
+                sum
+            } else {
+                let (batch, channels, _, _) = y.size4()?;
+                let size = [batch, channels, scale * height, scale * width];
+                sum.insert(Tensor::f_zeros(size, (Kind::Float, Device::Cpu))?)
             };
             let _ = cut(sum, row, column, scale)?.f_add_(&y.f_mul(&weight)?)?;
             let _ = cut(&total, row, column, scale)?.f_add_(&weight)?;

@@ -544,8 +544,8 @@ mod tests {
         let apart = Score { difference: Some((-0.02, -0.001)), ..open.clone() };
         assert_eq!(apart.beats(), Some(true), "what each pair gains counts, not how much pairs differ");
         let says = |scores: &[Score]| verdict(scores).sentence;
-        assert_eq!(says(&[lower.clone()]), "Better than leaving the photo as it is, on L1.");
-        assert_eq!(says(&[higher.clone()]), "Not better than leaving the photo as it is, on SSIM.");
+        assert_eq!(says(std::slice::from_ref(&lower)), "Better than leaving the photo as it is, on L1.");
+        assert_eq!(says(std::slice::from_ref(&higher)), "Not better than leaving the photo as it is, on SSIM.");
         assert_eq!(
             says(&[lower.clone(), higher, open]),
             "Better than leaving the photo as it is on L1, not better on SSIM, within the interval on LPIPS."

@@ -14,17 +14,18 @@ use crate::models::stable_diffusion::lora_file::{About, Alpha, FILE_NAME, LoraFi
 use crate::session;
 use crate::tracks::sd_lora::adapter_file;
 
-/// Write a LoRA in another form: diffusers' (pytorch_lora_weights.safetensors), or kohya's, which A1111 and ComfyUI read.
+/// Write a LoRA in another form: diffusers' (`pytorch_lora_weights.safetensors`), or kohya's, which A1111 and ComfyUI read.
 ///
 /// diffusers' files say their scale in the header alone, which many programs do not read. So it is multiplied into the
 /// weights unless --keep-alpha is given; kohya's files carry it as it is.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = "Examples:
   atelier lora convert pytorch_lora_weights.safetensors --to kohya -o ghibli.safetensors
   atelier lora convert ghibli.safetensors --to diffusers -o ghibli-diffusers --precision f16
   atelier lora convert --session sd15-lora --to kohya -o ghibli.safetensors")]
 pub struct Args {
-    /// The file, or the folder that holds pytorch_lora_weights.safetensors
+    /// The file, or the folder that holds `pytorch_lora_weights.safetensors`
     #[arg(value_name = "FILE", required_unless_present = "session")]
     file: Option<PathBuf>,
     /// Take the adapters of this session's newest checkpoint instead: its id, or a part of it
@@ -36,7 +37,7 @@ pub struct Args {
     /// The form to write
     #[arg(long, value_enum)]
     to: To,
-    /// Where to write it; what does not end in .safetensors is a folder for pytorch_lora_weights.safetensors
+    /// Where to write it; what does not end in .safetensors is a folder for `pytorch_lora_weights.safetensors`
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
     /// What to keep the numbers in

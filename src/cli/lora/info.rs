@@ -19,7 +19,7 @@ use crate::models::stable_diffusion::lora_file::{Form, LoraFile};
   atelier lora info pytorch_lora_weights.safetensors
   atelier lora info ghibli.safetensors --layers --json")]
 pub struct Args {
-    /// The file, or the folder that holds pytorch_lora_weights.safetensors
+    /// The file, or the folder that holds `pytorch_lora_weights.safetensors`
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// List every layer, the most changed first
@@ -157,7 +157,10 @@ fn text(info: &Info, all: bool) -> String {
         lines.extend(told(key).map(|value| (label, value.clone())));
     }
     lines.extend(info.remarks.iter().map(|remark| ("note", remark.clone())));
-    let mut text: String = lines.iter().map(|(label, value)| format!("{label:<12}{value}\n")).collect();
+    let mut text = String::new();
+    for (label, value) in &lines {
+        text.push_str(&format!("{label:<12}{value}\n"));
+    }
     let shown = if all { info.layers.len() } else { 5 };
     text.push_str(if all { "\nevery layer, the most changed first\n" } else { "\nmost changed\n" });
     for layer in info.layers.iter().take(shown) {

@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !base.exists() {
         return Err(Usage(format!("{}: no such folder or file", base.display())).into());
     }
-    refuse_existing(&args.output, false).map_err(|_: Usage| {
+    refuse_existing(&args.output, false).map_err(|_exists: Usage| {
         Usage(format!("{} exists; a model is never written over another, so give another -o", args.output.display()))
     })?;
     let is_file = args.output.extension().is_some_and(|end| end == "safetensors");

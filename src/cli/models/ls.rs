@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "bytes": model.bytes(),
             "folder": folder,
             "files": model.files.len(),
-            "missing": model.missing(&folder).map(|file| file.path()).collect::<Vec<_>>(),
+            "missing": model.missing(&folder).map(catalog::File::path).collect::<Vec<_>>(),
         }));
     }
     if args.json { Ok(print(&format!("{}\n", serde_json::to_string_pretty(&listed)?))?) } else { Ok(print(&text)?) }

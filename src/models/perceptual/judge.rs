@@ -193,12 +193,12 @@ impl Judge {
         let _guard = tch::no_grad_guard();
         let mut tally = Tally::default();
         for &metric in self.metrics.iter().filter(|metric| !metric.is_of_sets()) {
-            let [prediction, input] = match self.lpips.iter().find(|(one, _)| *one == metric) {
-                Some((_, lpips)) => compare_in_parts(lpips, prediction, target, input)?,
-                None => {
-                    let of = |image: &Tensor| plain(metric, image, target);
-                    [Some(of(prediction)?), input.map(of).transpose()?]
-                }
+            let lpips = self.lpips.iter().find(|(one, _)| *one == metric);
+            let [prediction, input] = if let Some((_, lpips)) = lpips {
+                compare_in_parts(lpips, prediction, target, input)?
+            } else {
+                let of = |image: &Tensor| plain(metric, image, target);
+                [Some(of(prediction)?), input.map(of).transpose()?]
             };
             tally.values.push((metric, [prediction, input].map(|values| values.into_iter().collect())));
         }

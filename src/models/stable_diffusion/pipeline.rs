@@ -169,7 +169,7 @@ impl<'a> Pipeline<'a> {
         let mut sampler = Sampler::new(sampling.method, &self.config, &self.noise, sampling.steps)?;
         sampler.start_from_image(sampling.strength)?;
         let moments = self.vae.encode(photos)?;
-        let [encoding, noise] = self.draw::<2>(&moments.mean, seeds)?;
+        let [encoding, noise] = Self::draw::<2>(&moments.mean, seeds)?;
         let latents = moments.sample(&encoding)?.f_mul_scalar(self.vae.config.scaling_factor)?;
         let device = self.unet.device();
         let latents = sampler.add_noise(&latents.f_to_device(device)?, &noise.f_to_device(device)?)?;
@@ -199,7 +199,7 @@ impl<'a> Pipeline<'a> {
         let sampler = Sampler::new(sampling.method, &self.config, &self.noise, sampling.steps)?;
         // The mode, and not scaled: so was the network trained.
         let photo = self.vae.encode(photos)?.mean.f_to_device(self.unet.device())?;
-        let [noise] = self.draw::<1>(&photo, seeds)?;
+        let [noise] = Self::draw::<1>(&photo, seeds)?;
         let latents = noise.f_to_device(self.unet.device())?.f_mul_scalar(sampler.init_noise_sigma())?;
         let guided = sampling.guidance > 1.0 && sampling.image_guidance >= 1.0;
         let (context, photo) = if guided {
@@ -245,7 +245,7 @@ impl<'a> Pipeline<'a> {
     }
 
     /// `N` draws of normal noise like `latents`, each image's from a generator of its own, as diffusers draws them.
-    fn draw<const N: usize>(&self, latents: &Tensor, seeds: &[i64]) -> Result<[Tensor; N], TchError> {
+    fn draw<const N: usize>(latents: &Tensor, seeds: &[i64]) -> Result<[Tensor; N], TchError> {
         let mut shape = latents.size();
         shape[0] = 1;
         let mut draws: [Vec<Tensor>; N] = std::array::from_fn(|_| Vec::with_capacity(seeds.len()));
@@ -260,7 +260,7 @@ impl<'a> Pipeline<'a> {
         for draw in draws {
             joined.push(Tensor::f_cat(&draw, 0)?.f_to_device(device)?);
         }
-        joined.try_into().map_err(|_: Vec<Tensor>| TchError::Shape("as many draws as were asked for".to_owned()))
+        joined.try_into().map_err(|_other_count: Vec<Tensor>| TchError::Shape("as many draws as were asked for".to_owned()))
     }
 }
 

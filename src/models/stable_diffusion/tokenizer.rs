@@ -1,7 +1,7 @@
 //! CLIP's tokenizer (Radford et al. 2021): lower-case text to byte pairs, always 77 of them.
 //!
-//! The ids are transformers' `CLIPTokenizer`'s (tests/golden/sd_tokenizer.json). A base brings its vocabulary along (`tokenizer/`);
-//! OpenAI's, which every Stable Diffusion 1 uses, is built in for the ones that do not (single-file checkpoints).
+//! The ids are transformers' `CLIPTokenizer`'s. A base brings its vocabulary along (`tokenizer/`); OpenAI's, which every
+//! Stable Diffusion 1 uses, is built in for the ones that do not (single-file checkpoints).
 
 mod vocabulary;
 
@@ -77,18 +77,19 @@ impl Tokenizer {
     pub fn clip() -> Result<Self, TokenizerError> {
         let built_in = include_bytes!("clip_merges.txt.gz");
         let failed = |what: String| TokenizerError { path: "built-in vocabulary".into(), what };
-        vocabulary::of_merges(&vocabulary::inflate(built_in).map_err(failed)?).and_then(Self::build).map_err(failed)
+        let vocabulary = vocabulary::of_merges(&vocabulary::inflate(built_in).map_err(failed)?).map_err(failed)?;
+        Self::build(&vocabulary).map_err(failed)
     }
 
     /// The vocabulary of a diffusers `tokenizer` folder (`vocab.json` with `merges.txt`, or `tokenizer.json`; padding and
     /// length from `tokenizer_config.json`), or in a file: a `tokenizer.json`, or OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
     pub fn open(path: &Path) -> Result<Self, TokenizerError> {
         vocabulary::read(path).and_then(|vocabulary| {
-            Self::build(vocabulary).map_err(|what| TokenizerError { path: path.to_owned(), what })
+            Self::build(&vocabulary).map_err(|what| TokenizerError { path: path.to_owned(), what })
         })
     }
 
-    fn build(vocabulary: vocabulary::Vocabulary) -> Result<Self, String> {
+    fn build(vocabulary: &vocabulary::Vocabulary) -> Result<Self, String> {
         let id = |token: &str| {
             vocabulary.ids.get(token).copied().ok_or_else(|| {
                 format!("the vocabulary lacks the token {token:?}: not CLIP's, or incomplete; fetch the folder again")

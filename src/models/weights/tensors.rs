@@ -97,7 +97,11 @@ pub(super) fn data_sha256(tensors: &[(String, Tensor)]) -> Result<String, TchErr
     for (_, tensor) in ordered(tensors)? {
         hash.update(super::storage::bytes_of(tensor)?);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::new();
+    for byte in hash.finalize() {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Ok(text)
 }
 
 fn kind_of(dtype: Dtype) -> Option<Kind> {

@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
     pub fn only(&self, key: &str, only: &str) -> Result<(), ConfigError> {
         let same = |value: &Value| match (value.as_f64(), only.parse::<f64>()) {
             (Some(have), Ok(want)) => have == want,
-            _ => value.to_string() == only,
+            _ => serde_json::from_str::<Value>(only).is_ok_and(|only| *value == only),
         };
         match self.entries.get(key) {
             None | Some(Value::Null) => Ok(()),

@@ -131,6 +131,7 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, LoadError> {
 }
 
 /// The published autoencoder has the names that diffusers once gave to attentions.
+#[expect(clippy::unnecessary_wraps, reason = "as every part's renaming is, of which some drop tensors")]
 fn new_attention_name(name: String) -> Option<String> {
     let Some((front, back)) = name.rsplit_once(".attentions.0.") else { return Some(name) };
     let new = [("query.", "to_q."), ("key.", "to_k."), ("value.", "to_v."), ("proj_attn.", "to_out.0.")]
@@ -141,6 +142,9 @@ fn new_attention_name(name: String) -> Option<String> {
 
 /// transformers before its version 5 put `text_model.` before every key, and stored the positions 0, 1, 2, ...
 pub fn unprefixed(name: String) -> Option<String> {
-    let name = name.strip_prefix("text_model.").map_or(name.clone(), str::to_owned);
+    let name = match name.strip_prefix("text_model.") {
+        Some(rest) => rest.to_owned(),
+        None => name,
+    };
     (name != "embeddings.position_ids").then_some(name)
 }

@@ -40,7 +40,8 @@ impl Layer {
     }
 }
 
-/// The inner product of what two layers of one shape add: tr((B A)ᵀ (D C)) = sum of (BᵀD) ∘ (A Cᵀ), in float64.
+/// The inner product of what two layers of one shape add: the trace of (B A)ᵀ (D C), as the sum of
+/// Bᵀ D times A Cᵀ element by element, in float64.
 fn inner(a: &Layer, b: &Layer) -> Result<f64, TchError> {
     let _guard = tch::no_grad_guard();
     let matrix = |tensor: &Tensor| tensor.f_flatten(1, -1)?.f_to_kind(Kind::Double);

@@ -121,6 +121,7 @@ fn names_layer(pattern: &str, module: &str) -> bool {
 }
 
 /// Tensors under diffusers' keys, and the header.
+#[expect(clippy::type_complexity, reason = "two lists, told apart by the caller at once")]
 pub(super) fn content(
     file: &LoraFile,
     alpha: Alpha,

@@ -55,6 +55,7 @@ pub(super) fn parse(key: &str) -> Result<(&'static str, String, Role), String> {
 }
 
 /// Tensors under kohya's keys, and the header.
+#[expect(clippy::type_complexity, reason = "a list and a map, told apart by the caller at once")]
 pub(super) fn content(
     file: &LoraFile,
     about: &About,

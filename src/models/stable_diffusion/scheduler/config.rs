@@ -203,10 +203,10 @@ impl SchedulerConfig {
             let (start, end) = (self.beta_start, self.beta_end);
             return Err(format!("`beta_start` {start} and `beta_end` {end} must lie between 0 and 1"));
         }
-        if let Some(betas) = &self.trained_betas {
-            if betas.len() != self.num_train_timesteps || !betas.iter().all(|&beta| sensible(f64::from(beta))) {
-                return Err(format!("`trained_betas` must be {} numbers between 0 and 1", self.num_train_timesteps));
-            }
+        if let Some(betas) = &self.trained_betas
+            && (betas.len() != self.num_train_timesteps || !betas.iter().all(|&beta| sensible(f64::from(beta))))
+        {
+            return Err(format!("`trained_betas` must be {} numbers between 0 and 1", self.num_train_timesteps));
         }
         Ok(())
     }
