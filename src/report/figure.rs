@@ -91,7 +91,10 @@ impl Figure {
     pub fn alt(&self) -> String {
         let mut text = format!("{}: ", self.title);
         let Some(first) = self.panels.first() else { return text + "nothing to show." };
-        let (from, to) = (first.x.reading(first.x.from), first.x.reading(first.x.to));
+        // Whole steps and epochs, though the axis may have half a one to spare at its ends.
+        let whole = first.x.kind == super::Kind::Step;
+        let (from, to) = if whole { (first.x.from.ceil(), first.x.to.floor()) } else { (first.x.from, first.x.to) };
+        let (from, to) = (first.x.reading(from), first.x.reading(to));
         text += &match self.panels.len() {
             1 => format!("line chart over {} {from} to {to}.", first.x_name),
             count => format!("{count} line charts over {} {from} to {to}.", first.x_name),
@@ -107,13 +110,14 @@ impl Figure {
                 if told > 8 {
                     continue; // nobody listens to a ninth
                 }
-                let name = if several { format!("{} ", chart.title) } else { String::new() };
-                let name = if line.label.is_empty() { name } else { format!("{name}{} ", line.label) };
+                let panel = if several { format!("{} ", chart.title) } else { String::new() };
+                let name = format!("{panel}{}", line.label);
+                let name = if name.is_empty() { "It" } else { name.trim_end() };
                 let Course { first, last, low, high } = course;
                 let at =
                     |mark: Mark| format!("{} at {} {}", number::value(mark.y), chart.x_name, chart.x.reading(mark.x));
                 text += &format!(
-                    " {name}from {} to {}; lowest {}, highest {}.",
+                    " {name} goes from {} to {}; lowest {}, highest {}.",
                     at(first),
                     number::value(last.y),
                     at(low),
@@ -121,8 +125,8 @@ impl Figure {
                 );
             }
             if !any {
-                let name = if several { format!(" {}:", chart.title) } else { String::new() };
-                text += &format!("{name} no values.");
+                let name = if several { chart.title.as_str() } else { "It" };
+                text += &format!(" {name} has no values.");
             }
         }
         text
@@ -176,9 +180,12 @@ mod tests {
         let figure = Figure::new("loss", chart(&[4.0, 2.0, 9.0, 3.0]));
         assert_eq!(
             figure.alt(),
-            "Loss: line chart over step 0 to 9. from 4 at step 0 to 3; lowest 2 at step 1, highest 9 at step 2."
+            "Loss: line chart over step 0 to 9. It goes from 4 at step 0 to 3; lowest 2 at step 1, highest 9 at step 2."
         );
-        assert_eq!(Figure::new("loss", chart(&[f64::NAN])).alt(), "Loss: line chart over step 0 to 9. no values.");
+        assert_eq!(
+            Figure::new("loss", chart(&[f64::NAN])).alt(),
+            "Loss: line chart over step 0 to 9. It has no values."
+        );
     }
 
     #[test]

@@ -274,7 +274,7 @@ fn a_report_has_every_figure_its_points_and_the_verdict() {
         names.len() + report.parts[0].source.metrics.len() + 2,
         "figures and courses"
     );
-    assert!(page.matches("aria-label=\"G loss: line chart over step 0 to 400. from ").count() >= 1);
+    assert!(page.matches("aria-label=\"G loss: line chart over step 0 to 400. It goes from ").count() >= 1);
     assert_eq!(page.matches("<img ").count(), 2 + 2, "original, target, and the last two of the three steps' pictures");
 }
 

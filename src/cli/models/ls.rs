@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::lora::megabytes;
 use crate::cli::print;
-use crate::models::catalog::MODELS;
+use crate::models::catalog::{File, MODELS};
 
 /// List the models that `atelier models pull` fetches, and which of them are here.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             "bytes": model.bytes(),
             "folder": folder,
             "files": model.files.len(),
-            "missing": model.missing(&folder).map(catalog::File::path).collect::<Vec<_>>(),
+            "missing": model.missing(&folder).map(File::path).collect::<Vec<_>>(),
         }));
     }
     if args.json { Ok(print(&format!("{}\n", serde_json::to_string_pretty(&listed)?))?) } else { Ok(print(&text)?) }

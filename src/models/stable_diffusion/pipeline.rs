@@ -260,7 +260,9 @@ impl<'a> Pipeline<'a> {
         for draw in draws {
             joined.push(Tensor::f_cat(&draw, 0)?.f_to_device(device)?);
         }
-        joined.try_into().map_err(|_other_count: Vec<Tensor>| TchError::Shape("as many draws as were asked for".to_owned()))
+        joined
+            .try_into()
+            .map_err(|_other_count: Vec<Tensor>| TchError::Shape("as many draws as were asked for".to_owned()))
     }
 }
 
