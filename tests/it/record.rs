@@ -217,6 +217,39 @@ fn no_damage_to_a_stream_is_a_panic_or_a_row_out_of_nothing() {
 }
 
 #[test]
+fn no_damage_to_a_sealed_segment_is_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = dir.path().join("m");
+    let store = open(&metrics, 0);
+    for step in 1..=300 {
+        store.append_waiting(at(step), &[("loss", 0.5), ("lr", 1e-4)]).unwrap();
+    }
+    store.seal().unwrap();
+    drop(store);
+    let path = metrics.join("0000-0000.parquet");
+    let whole = fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let frames = Frames::open(&metrics).unwrap();
+        // An error that names the file, or values that are wrong: a file that lies cannot be told from one that does not.
+        frames.series_names().ok();
+        frames.latest("loss");
+        frames.series("loss").ok();
+        Tail::open(&metrics).poll().unwrap();
+    };
+    // Every byte of the metadata at the end, and some of the pages.
+    let pages = (0..whole.len().saturating_sub(4000)).step_by(37);
+    for byte in pages.chain(whole.len().saturating_sub(4000)..whole.len()) {
+        let mut damaged = whole.clone();
+        damaged[byte] = if byte % 2 == 0 { !whole[byte] } else { whole[byte] ^ 1 };
+        read(&damaged);
+    }
+    for length in (0..whole.len()).step_by(101) {
+        read(&whole[..length]);
+    }
+}
+
+#[test]
 fn foreign_files_are_named_and_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let mut other = df!("step" => [1_i64], "loss" => [0.5]).unwrap();
