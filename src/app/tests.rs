@@ -18,6 +18,8 @@ mod compare;
 mod dataset;
 pub mod fixture;
 mod fuzz;
+mod glass;
+mod robust;
 mod run;
 mod samples;
 mod sessions;

@@ -102,6 +102,31 @@ pub fn rule(buffer: &mut Buffer, area: Rect, glyph: char, style: Style) {
     }
 }
 
+/// Blank the wide characters of which the right half was drawn over, or lies outside: a terminal would show one whole,
+/// and what lies on it, or the line after it, in the wrong place. The right half of those that stay has the ground that
+/// the terminal gives it: what differs is seen when another character takes its place.
+pub fn mend(buffer: &mut Buffer) {
+    let right = buffer.area.right();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        for x in buffer.area.left()..right {
+            let cell = &buffer[(x, y)];
+            let cells = if cell.symbol().is_ascii() { 1 } else { width(cell.symbol()) as u16 };
+            if cells < 2 {
+                continue;
+            }
+            let (ground, modifier) = (cell.bg, cell.modifier);
+            if (x + 1..x + cells).all(|x| x < right && buffer[(x, y)].symbol() == " ") {
+                for x in x + 1..x + cells {
+                    let half = &mut buffer[(x, y)];
+                    (half.bg, half.modifier) = (ground, modifier);
+                }
+            } else {
+                buffer[(x, y)].set_symbol(" ");
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +143,16 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_screen() {
         assert_eq!(fit("a\x1b[2Jb\nc", 20, "…"), "a [2Jb c");
+    }
+
+    #[test]
+    fn a_wide_character_is_whole_or_not_there() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 7, 1));
+        buffer.set_string(0, 0, "写真写", Style::new());
+        buffer.set_string(3, 0, "│", Style::new());
+        buffer[(6, 0)].set_symbol("写");
+        mend(&mut buffer);
+        assert_eq!(buffer, Buffer::with_lines(["写 │写 "]));
     }
 
     #[test]

@@ -260,6 +260,11 @@ impl Run {
         self.answer.as_ref().map_or((0.0, 1.0), |answer| answer.window)
     }
 
+    /// Where the newest point in view is: the window of a run that grows goes on behind it.
+    fn newest(&self) -> f64 {
+        self.answer.as_ref().map_or(1.0, |answer| answer.window.1.min(answer.extent.1))
+    }
+
     /// Make the window `factor` as wide around `centre`, inside what there is.
     fn zoom(&mut self, factor: f64, centre: Option<f64>) {
         let Some(answer) = &self.answer else { return };
@@ -290,7 +295,7 @@ impl Run {
     fn move_crosshair(&mut self, cells: f64) {
         let (from, to) = self.span();
         let cell = (to - from) * 2.0 / self.columns() as f64;
-        let at = self.crosshair.unwrap_or(if cells < 0.0 { to } else { from - cell });
+        let at = self.crosshair.unwrap_or(if cells < 0.0 { self.newest() } else { from - cell });
         self.crosshair = Some((at + cells * cell).clamp(from, to));
     }
 
@@ -335,7 +340,7 @@ impl Screen for Run {
             Move::Left => self.move_crosshair(-1.0),
             Move::Right => self.move_crosshair(1.0),
             Move::Home => self.crosshair = Some(self.span().0),
-            Move::End => self.crosshair = Some(self.span().1),
+            Move::End => self.crosshair = Some(self.newest()),
             Move::Up => self.focus = self.focus.saturating_sub(1),
             Move::Down => self.focus = (self.focus + 1).min(last),
             Move::PageUp => self.focus = self.focus.saturating_sub(grid.page().max(1)),

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget as _;
 
-use crate::app::data::{CurvesAnswer, XAxis};
+use crate::app::data::{CurvesAnswer, Window, XAxis};
 use crate::app::hits::{Hits, Target};
 use crate::app::plots::{self, Style};
 use crate::app::screens::run::grid::Grid;
@@ -184,7 +184,7 @@ fn footnote(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffe
         words.push_str(" (log)");
     }
     let (from, to) = answer.window;
-    let whole = answer.window == answer.extent;
+    let whole = run.window == Window::All;
     words.push_str(&match (whole, answer.axis) {
         (true, _) => format!("{dot}whole run"),
         (false, XAxis::Wall | XAxis::Relative) => format!("{dot}{} in view", title::duration(to - from)),
