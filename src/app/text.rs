@@ -1,6 +1,6 @@
 //! Text that fits: cut and padded by what it takes on the screen, not by its bytes.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -103,28 +103,23 @@ pub fn rule(buffer: &mut Buffer, area: Rect, glyph: char, style: Style) {
 }
 
 /// Blank the wide characters of which the right half was drawn over, or lies outside: a terminal would show one whole,
-/// and what lies on it, or the line after it, in the wrong place. The right half of those that stay has the ground that
-/// the terminal gives it: what differs is seen when another character takes its place.
+/// and what lies on it, or the line after it, in the wrong place.
 pub fn mend(buffer: &mut Buffer) {
     let right = buffer.area.right();
     for y in buffer.area.top()..buffer.area.bottom() {
         for x in buffer.area.left()..right {
-            let cell = &buffer[(x, y)];
-            let cells = if cell.symbol().is_ascii() { 1 } else { width(cell.symbol()) as u16 };
-            if cells < 2 {
-                continue;
-            }
-            let (ground, modifier) = (cell.bg, cell.modifier);
-            if (x + 1..x + cells).all(|x| x < right && buffer[(x, y)].symbol() == " ") {
-                for x in x + 1..x + cells {
-                    let half = &mut buffer[(x, y)];
-                    (half.bg, half.modifier) = (ground, modifier);
-                }
-            } else {
+            let cells = cells(&buffer[(x, y)]);
+            let whole = (x + 1..x + cells).all(|x| x < right && buffer[(x, y)].symbol() == " ");
+            if cells > 1 && !whole {
                 buffer[(x, y)].set_symbol(" ");
             }
         }
     }
+}
+
+/// Columns that what is in a cell takes.
+pub fn cells(cell: &Cell) -> u16 {
+    if cell.symbol().is_ascii() { 1 } else { width(cell.symbol()) as u16 }
 }
 
 #[cfg(test)]

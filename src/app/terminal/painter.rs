@@ -12,6 +12,10 @@ use ratatui::style::{Color, Modifier};
 use super::ink::{self, Ink};
 use super::overlay::Overlay;
 use crate::app::hits::Placed;
+use crate::app::text;
+
+/// Stands in the right half of a wide character that is shown; it is never written, and differs from all that is.
+const HALF: &str = "\u{fffc}";
 
 /// Writes pictures, each as what differs from the one before.
 pub struct Painter<W: Write> {
@@ -62,6 +66,7 @@ impl<W: Write> Painter<W> {
         queue!(self.writer, Print(before), Print(ink.finish()), Print(after), EndSynchronizedUpdate)?;
         self.writer.flush()?;
         std::mem::swap(&mut self.shown, &mut self.next);
+        halve(&mut self.shown);
         Ok(())
     }
 
@@ -87,6 +92,18 @@ impl<W: Write> Painter<W> {
 fn blank(buffer: &mut Buffer) {
     for cell in buffer.content.iter_mut().filter(|cell| !ink::is_inked(cell)) {
         (cell.fg, cell.modifier) = (Color::Reset, Modifier::empty());
+    }
+}
+
+/// In the right half of a wide character nothing was written. When the character goes, terminals differ in what they
+/// leave there: so whatever comes there is written.
+fn halve(shown: &mut Buffer) {
+    for index in 0..shown.content.len() {
+        for half in 1..usize::from(text::cells(&shown.content[index])) {
+            if let Some(cell) = shown.content.get_mut(index + half) {
+                cell.set_symbol(HALF);
+            }
+        }
     }
 }
 
@@ -173,18 +190,20 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_character_that_moves_by_half_takes_its_ground_with_it() {
+    fn a_wide_character_that_goes_takes_its_ground_with_it() {
         let (mut painter, tape) = painter();
         let mut screen = vt100::Parser::new(SIZE.1, SIZE.0, 0);
-        for (x, ground) in [(2, Color::Rgb(1, 2, 3)), (1, Color::Reset)] {
+        let shaded = Style::new().bg(Color::Rgb(1, 2, 3));
+        // It moves by half of itself, then something shaded takes its left half alone.
+        for (x, text, style, free) in [(2, "写", shaded, 0), (1, "写", Style::new(), 3), (1, "a", shaded, 2)] {
             let render = |buffer: &mut Buffer| {
-                buffer.set_string(x, 0, "写", Style::new().bg(ground));
-                crate::app::text::mend(buffer);
+                buffer.set_string(x, 0, text, style);
                 Vec::new()
             };
             painter.draw(SIZE, render).unwrap();
             screen.process(&tape.take());
+            let left = screen.screen().cell(0, free).unwrap();
+            assert_eq!(left.bgcolor(), vt100::Color::Default, "column {free} after {text} at {x}");
         }
-        assert_eq!(screen.screen().cell(0, 3).unwrap().bgcolor(), vt100::Color::Default);
     }
 }
