@@ -10,6 +10,7 @@
 //! | `layers` | what lies over a screen: prompt, form, confirmation, palette, help |
 //! | `data` | the threads that read: listings, curves, pictures; the newest request wins |
 //! | `pictures` | what pictures a screen wants, and those that are finished |
+//! | `pace` | when the next picture is drawn |
 //! | `graphics` | how this terminal can be shown pictures |
 //! | `terminal` | raw mode, synchronised output, what is restored when the program ends or panics |
 //!
@@ -37,6 +38,7 @@ mod keymap;
 mod layers;
 mod lens;
 mod memory;
+mod pace;
 mod pictures;
 mod plots;
 mod report;
@@ -60,15 +62,12 @@ use effect::Outside;
 use graphics::Graphics;
 use hits::{Hits, Placed};
 use layers::Layer;
+use pace::Pace;
 use screens::Screens;
 use shared::Shared;
 use terminal::Terminal;
 use toast::Toasts;
 
-/// Time between two pictures, at the least.
-const FRAME: Duration = Duration::from_millis(33);
-/// The same over a slow link.
-const SLOW_FRAME: Duration = Duration::from_millis(500);
 /// How often what depends on the time of day is drawn anew.
 const TICK: Duration = Duration::from_secs(1);
 /// Events taken together before a picture is drawn.
@@ -85,7 +84,7 @@ pub struct Options {
     pub theme: Option<ThemeName>,
     /// Draw with ASCII characters only.
     pub ascii: bool,
-    /// Fewer pictures a second, no pictures from samples but half blocks.
+    /// Fewer frames a second, samples as half blocks whatever the terminal can do.
     pub low_bandwidth: bool,
     /// Look at files once a second instead of being told of changes.
     pub polling: bool,
@@ -158,6 +157,7 @@ impl App {
         self.shared.now = self.clock.now();
         let mut hits = Hits::default();
         chrome::draw(self, buffer, &mut hits);
+        text::mend(buffer);
         self.hits = hits;
     }
 
@@ -194,11 +194,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut outside = Outside::new(options, sender);
     let (mut app, effects) = App::new(options, clock);
     outside.carry_out(effects);
-    let frame = if options.low_bandwidth { SLOW_FRAME } else { FRAME };
-    let result = drive(&mut app, &mut terminal, &mut outside, &events, frame);
+    let pace = Pace::new(options.low_bandwidth, Instant::now());
+    let result = drive(&mut app, &mut terminal, &mut outside, &events, pace);
     memory::save(options.memory.as_deref(), &app.remembered());
-    terminal.leave()?;
-    result
+    // Why it ended says more than that a terminal which is gone cannot be given back.
+    let left = terminal.leave();
+    result.and(left)
 }
 
 fn drive(
@@ -206,39 +207,35 @@ fn drive(
     terminal: &mut Terminal,
     outside: &mut Outside,
     events: &Receiver<Event>,
-    frame: Duration,
+    mut pace: Pace,
 ) -> anyhow::Result<()> {
-    let mut drawn: Option<Instant> = None;
     let mut dirty = true;
     let mut ticked = Instant::now();
     while !app.is_quitting() {
         let now = Instant::now();
-        let due = drawn.map_or(now, |drawn| drawn + frame);
+        let due = pace.due(now);
         if dirty && now >= due {
             terminal.draw(|buffer| {
                 app.draw(buffer);
                 app.placed().to_vec()
             })?;
-            drawn = Some(Instant::now());
+            pace.drawn(now);
             dirty = false;
             continue;
         }
-        let patience = if dirty { due - now } else { patience(app) };
-        let first = match events.recv_timeout(patience) {
-            Ok(event) => event,
-            // What is under way when nothing comes is the time of day.
-            Err(RecvTimeoutError::Timeout) => Event::Tick,
+        let first = match events.recv_timeout(if dirty { due - now } else { patience(app, ticked) }) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the terminal is gone"),
         };
-        for event in std::iter::once(first).chain(events.try_iter().take(BURST)) {
+        for event in first.into_iter().chain(events.try_iter().take(BURST)) {
             match event {
                 Event::Gone(error) => return Err(error.into()),
                 Event::Redraw => terminal.clear(),
                 Event::Suspend => terminal.suspend()?,
                 event => {
-                    // A key is answered at once, however short ago the last picture was.
-                    if event.is_key() {
-                        drawn = None;
+                    if event.is_awaited() {
+                        pace.key(Instant::now());
                     }
                     outside.carry_out(app.handle(event));
                 }
@@ -246,7 +243,7 @@ fn drive(
             dirty = true;
         }
         // Time passes under a stream of events, too.
-        if ticked.elapsed() >= TICK {
+        if patience(app, ticked).is_zero() {
             ticked = Instant::now();
             outside.carry_out(app.handle(Event::Tick));
             dirty = true;
@@ -258,9 +255,12 @@ fn drive(
     Ok(())
 }
 
-fn patience(app: &App) -> Duration {
-    let until = app.next_change().map(|at| at.duration_since(app.clock.now()).unsigned_abs());
-    until.map_or(TICK, |until| until.clamp(Duration::from_millis(10), TICK))
+/// How long nothing happens by itself: until the next tick, or a message that goes before it.
+fn patience(app: &App, ticked: Instant) -> Duration {
+    let tick = TICK.saturating_sub(ticked.elapsed());
+    let message =
+        app.next_change().map(|at| Duration::try_from(at.duration_since(app.clock.now())).unwrap_or_default());
+    message.map_or(tick, |message| message.min(tick))
 }
 
 /// The size that fits any terminal: what [`App::draw`] is given in tests.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use crossterm::event::{Event as Input, KeyEventKind};
+use crossterm::event::{Event as Input, KeyEventKind, MouseEventKind};
 
 use crate::app::data::{CurvesAnswer, Watching};
 use crate::app::effect::Reply;
@@ -51,9 +51,14 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether a person waits for what comes of it.
-    pub fn is_key(&self) -> bool {
-        matches!(self, Self::Input(Input::Key(key)) if key.kind != KeyEventKind::Release)
+    /// Whether a person did something and waits for what comes of it.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Self::Input(Input::Key(key)) => key.kind != KeyEventKind::Release,
+            Self::Input(Input::Mouse(mouse)) => mouse.kind != MouseEventKind::Moved,
+            Self::Input(Input::Paste(_)) => true,
+            _ => false,
+        }
     }
 }
 

@@ -102,9 +102,9 @@ fn alerts<'a>(
 ) -> impl Iterator<Item = Mark> + 'a {
     let about = move |event: &&EventLine| {
         let named = event.fields.get("series").and_then(serde_json::Value::as_str);
-        event.kind == "alert" && named.is_none_or(|named| named == series)
+        named.is_none_or(|named| named == series)
     };
-    facts.events.iter().filter(about).filter_map(move |event| {
+    facts.alerts.iter().filter(about).filter_map(move |event| {
         let x = x_of_event(event, answer.axis, line)?;
         let inside = x >= answer.window.0 && x <= answer.window.1;
         inside.then(|| Mark {

@@ -1,6 +1,6 @@
 //! Text that fits: cut and padded by what it takes on the screen, not by its bytes.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -116,6 +116,26 @@ pub fn rule(buffer: &mut Buffer, area: Rect, glyph: char, style: Style) {
     }
 }
 
+/// Blank the wide characters of which the right half was drawn over, or lies outside: a terminal would show one whole,
+/// and what lies on it, or the line after it, in the wrong place.
+pub fn mend(buffer: &mut Buffer) {
+    let right = buffer.area.right();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        for x in buffer.area.left()..right {
+            let cells = cells(&buffer[(x, y)]);
+            let whole = (x + 1..x + cells).all(|x| x < right && buffer[(x, y)].symbol() == " ");
+            if cells > 1 && !whole {
+                buffer[(x, y)].set_symbol(" ");
+            }
+        }
+    }
+}
+
+/// Columns that what is in a cell takes.
+pub fn cells(cell: &Cell) -> u16 {
+    if cell.symbol().is_ascii() { 1 } else { width(cell.symbol()) as u16 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +163,16 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_screen() {
         assert_eq!(fit("a\x1b[2Jb\nc", 20, "…"), "a [2Jb c");
+    }
+
+    #[test]
+    fn a_wide_character_is_whole_or_not_there() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 7, 1));
+        buffer.set_string(0, 0, "写真写", Style::new());
+        buffer.set_string(3, 0, "│", Style::new());
+        buffer[(6, 0)].set_symbol("写");
+        mend(&mut buffer);
+        assert_eq!(buffer, Buffer::with_lines(["写 │写 "]));
     }
 
     #[test]

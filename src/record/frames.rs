@@ -148,6 +148,12 @@ impl Frames {
         &self.warnings
     }
 
+    /// What could not be read, one line each, without unfinished batches at the end of streams: while a session runs
+    /// there is one every now and then.
+    pub fn damage(&self) -> &[String] {
+        &self.damage
+    }
+
     /// The number of rows of all series together.
     pub fn rows(&self) -> usize {
         self.segments
@@ -174,8 +180,10 @@ impl Frames {
                     found.extend(names.all().iter().map(ToString::to_string));
                 }
                 Segment::Open { rows, .. } => {
-                    let numbers: BTreeSet<u32> = rows.series.iter().copied().collect();
-                    found.extend(numbers.into_iter().map(|number| self.names.all()[number as usize].to_string()));
+                    let mut here = vec![false; self.names.all().len()];
+                    rows.series.iter().for_each(|&number| here[number as usize] = true);
+                    let names = self.names.all().iter().zip(here).filter(|(_name, here)| *here);
+                    found.extend(names.map(|(name, _here)| name.to_string()));
                 }
                 Segment::Unreadable => {}
             }

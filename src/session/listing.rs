@@ -228,9 +228,10 @@ pub fn read(folder: &Folder) -> Listing {
     listing
 }
 
-/// Nothing but what exists before the first manifest: a log and a lock.
+/// Nothing but what exists before the first manifest: a log and a lock. What one may not look at is not missing.
 fn is_new(folder: &Folder) -> bool {
-    !folder.manifest().exists() && folder.path().exists() && !folder.metrics().exists() && !folder.events().exists()
+    let missing = |path: PathBuf| matches!(path.try_exists(), Ok(false));
+    folder.path().exists() && [folder.manifest(), folder.metrics(), folder.events()].into_iter().all(missing)
 }
 
 fn fill(listing: &mut Listing, observed: &Observed) {

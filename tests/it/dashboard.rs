@@ -1,5 +1,9 @@
 //! The dashboard as a person has it: in a terminal, by keys, through hang-ups and faults.
 
+use std::path::Path;
+
+use atelier::record::At;
+use atelier::session::{self, Manifest, New, Session, State};
 use rustix::process::Signal;
 
 use crate::pty::Terminal;
@@ -66,6 +70,103 @@ fn a_fault_of_its_own_gives_the_terminal_back_and_leaves_a_report() {
     assert!(std::fs::read_to_string(report).unwrap().contains("drill"));
 }
 
+/// A session of this process's that runs until it is dropped, as far as anyone can see.
+fn running(directory: &Path, name: &str) -> Session {
+    let new = New {
+        name,
+        tags: &[],
+        notes: "",
+        config: "track = \"pix2pixhd\"\n[data]\nroot = \".\"\n[train]\nepochs = 1\n",
+        command: Vec::new(),
+        seed: Some(1),
+        parent: None,
+        parent_step: None,
+        inventory: serde_json::Value::Null,
+        versions: std::collections::BTreeMap::new(),
+    };
+    let session = session::create(&directory.join("sessions"), &new).unwrap();
+    session.set_totals(100, 1.0).unwrap();
+    session.set_state(State::Running, None).unwrap();
+    session
+}
+
+fn record(session: &Session, steps: std::ops::Range<i64>) {
+    let recorder = session.recorder();
+    for step in steps {
+        let at = At { step, epoch: step as f64 / 100.0 };
+        recorder.metrics().append_waiting(at, &[("loss/g", 1.0 / step as f64)]).unwrap();
+    }
+    recorder.metrics().flush().unwrap();
+}
+
+#[test]
+fn what_is_recorded_comes_by_itself_whether_the_kernel_tells_or_not() {
+    for (args, words) in [(&["--open", "live"][..], "watching: "), (&["--open", "live", "--poll"], "polling 1 s")] {
+        let dir = folder();
+        let session = running(dir.path(), "live");
+        record(&session, 1..11);
+        let mut terminal = Terminal::start(dir.path(), args, 120, 30);
+        terminal.wait_for_text("10 pts");
+        terminal.wait_for_text(words);
+        record(&session, 11..31);
+        terminal.wait_for_text("30 pts");
+        terminal.send("q");
+        assert!(terminal.end().success());
+    }
+}
+
+#[test]
+fn a_storm_of_sizes_ends_in_the_picture_that_a_quiet_start_gives() {
+    let dir = folder();
+    let folder = session::Folder::new(dir.path().join("sessions/260304-120000-写真からイラスト"));
+    std::fs::create_dir_all(folder.path()).unwrap();
+    let mut manifest = Manifest::new("写真からイラスト", "track = \"pix2pixhd\"\n").unwrap();
+    manifest.state = State::Finished;
+    // Long ago: its age stands still while both are looked at.
+    manifest.ended = "2001-02-03T04:05:06Z".parse().ok();
+    manifest.save(&folder).unwrap();
+    let trimmed = |screen: &str| screen.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let whole = |screen: &str| {
+        screen.contains("写真からイラスト") && screen.contains("watching") && screen.contains("checkpoint")
+    };
+    let mut quiet = Terminal::start(dir.path(), &[], 120, 30);
+    quiet.wait_for("the list", whole);
+    let wanted = trimmed(&quiet.screen());
+    let mut terminal = Terminal::start(dir.path(), &[], 40, 12);
+    terminal.wait_for_text("写真");
+    for n in 0..300_u16 {
+        terminal.resize(40 + n * 7 % 261, 12 + n * 5 % 89);
+    }
+    terminal.resize(120, 30);
+    terminal.wait_for("the same picture", |screen| trimmed(screen) == wanted);
+    terminal.send("q");
+    assert!(terminal.end().success());
+    assert!(terminal.is_given_back());
+}
+
+#[test]
+fn what_is_pasted_is_text_and_what_is_no_key_is_nothing() {
+    let dir = folder();
+    let _session = running(dir.path(), "live");
+    let mut terminal = Terminal::start(dir.path(), &[], 100, 30);
+    terminal.wait_for_text("live");
+    // A paste outside of any prompt is no series of keys: this one would leave.
+    terminal.send("\x1b[200~qqq\x1b[201~");
+    // Keys of other keyboards, a terminal's answers that nobody waits for any more, and bytes that are no text at all.
+    for nothing in ["\x1b[99;99z", "\x1b[27;5;300~", "\x1b[?1;2c", "\x1b[57999u", "\x1b_Gi=31;OK\x1b\\"] {
+        terminal.send(nothing);
+    }
+    terminal.send("\x1b]11;rgb:1e1e/1e1e/dddd\x1b\\\x1bP1$r0q\x1b\\\x1b]4;1;rgb:00/qq/00\x07");
+    terminal.send_bytes(b"\xff\xfe\x00");
+    terminal.send("/");
+    terminal.send("\x1b[200~state:running\nname:li\x1b[201~");
+    terminal.wait_for_text("state:running name:li");
+    terminal.send("\r");
+    terminal.wait_for_text("1 of 1");
+    terminal.send("q");
+    assert!(terminal.end().success());
+}
+
 #[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
     let dir = folder();
@@ -130,6 +231,45 @@ mod steering {
         terminal.wait_for_text("no sessions yet");
         terminal.send("q");
         assert!(terminal.end().success());
+    }
+
+    /// Started over a link that is lost, trained on without it, and all there when the dashboard is opened again.
+    #[test]
+    fn a_session_outlives_the_link_and_is_whole_when_it_is_looked_at_again() {
+        let bench = Bench::new();
+        let cache = bench.path().join("cache");
+        let more = [("XDG_CACHE_HOME", cache.to_str().unwrap())];
+        let mut terminal = Terminal::start_with(bench.path(), &[], 120, 36, &more);
+        terminal.wait_for_text("no sessions yet");
+        terminal.send("n");
+        terminal.wait_for_text("tiny.toml");
+        terminal.send("/train.epochs\r\r\x15");
+        terminal.send("4000\r");
+        terminal.wait_for("the value to be taken", |screen| screen.contains("4000") && screen.contains("s start"));
+        terminal.send("s");
+        terminal.wait_for_text("● run");
+        terminal.signal(Signal::HUP);
+        terminal.end();
+        assert!(terminal.is_given_back(), "{}", terminal.screen());
+        let then = bench.recorded("loss/g");
+        wait_until(|| bench.recorded("loss/g") > then + 5);
+        let since = bench.recorded("loss/g");
+        let mut again = Terminal::start_with(bench.path(), &["--open", "last"], 120, 36, &more);
+        again.wait_for("every step so far", |screen| points(screen) >= since);
+        assert!(again.screen().contains("run"), "{}", again.screen());
+        assert!(bench.run(&["stop", "last"]).status.success());
+        again.wait_for_text("stop");
+        again.send("q");
+        assert!(again.end().success());
+        assert_eq!(bench.manifest("state"), "stopped");
+    }
+
+    /// The count of points in the first chart's title: `1 234 pts`.
+    fn points(screen: &str) -> usize {
+        let Some((before, _)) = screen.split_once(" pts") else { return 0 };
+        let digits: String =
+            before.chars().rev().take_while(|c| c.is_ascii_digit() || *c == ' ').filter(char::is_ascii_digit).collect();
+        digits.chars().rev().collect::<String>().parse().unwrap_or(0)
     }
 
     #[test]

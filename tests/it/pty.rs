@@ -83,6 +83,20 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Send what may be no text.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.keyboard.write_all(bytes).unwrap();
+    }
+
+    /// Give the terminal another size, as a window that is dragged does.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 8 * columns, ws_ypixel: 16 * rows };
+        tcsetwinsize(&self.keyboard, size).unwrap();
+        self.emulator.screen_mut().set_size(rows, columns);
+        // It is not the program's controlling terminal: the kernel tells nobody.
+        self.signal(Signal::WINCH);
+    }
+
     /// What is on the screen now.
     pub fn screen(&self) -> String {
         self.emulator.screen().contents()

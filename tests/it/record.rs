@@ -217,6 +217,29 @@ fn no_damage_to_a_stream_is_a_panic_or_a_row_out_of_nothing() {
 }
 
 #[test]
+fn a_sealed_segment_that_was_cut_short_is_an_error_wherever_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = dir.path().join("m");
+    let store = open(&metrics, 0);
+    for step in 1..=300 {
+        store.append_waiting(at(step), &[("loss", 0.5), ("lr", 1e-4)]).unwrap();
+    }
+    store.seal().unwrap();
+    drop(store);
+    let path = metrics.join("0000-0000.parquet");
+    let whole = fs::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(101) {
+        fs::write(&path, &whole[..length]).unwrap();
+        let frames = Frames::open(&metrics).unwrap();
+        assert_eq!((frames.rows(), frames.damage().len()), (0, 1), "{length} bytes of {}", whole.len());
+        assert!(frames.damage()[0].contains("0000-0000.parquet"), "{:?}", frames.damage());
+        let mut tail = Tail::open(&metrics);
+        assert!(tail.poll().unwrap().is_empty());
+        assert_eq!(tail.take_warnings().len(), 1);
+    }
+}
+
+#[test]
 fn foreign_files_are_named_and_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let mut other = df!("step" => [1_i64], "loss" => [0.5]).unwrap();

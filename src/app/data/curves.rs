@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::app::data::watch::{Ears, POLL};
 use crate::app::event::Event;
 use crate::app::screens::ScreenKind;
 use crate::record::curve::{Axis, Curve, Grid, Sampled, Values};
@@ -15,6 +16,8 @@ use crate::session::events::EventLine;
 
 mod group;
 mod opened;
+#[cfg(test)]
+mod tests;
 
 pub use group::{GroupLine, Groups, Spot, Spread};
 
@@ -23,8 +26,6 @@ use opened::Opened;
 
 /// Time between two answers at the least while data streams in.
 const PACE: Duration = Duration::from_secs(1);
-/// How often files are looked at when nobody tells.
-const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Points held of series that are not on the screen, before the longest unused ones are let go.
 const KEPT_POINTS: usize = 4_000_000;
 
@@ -180,6 +181,8 @@ pub struct Facts {
     pub telemetry: Arc<Vec<String>>,
     /// What happened, oldest first.
     pub events: Arc<Vec<EventLine>>,
+    /// The alerts among it: they are marked on charts, and looked for with every picture.
+    pub alerts: Arc<Vec<EventLine>>,
     /// The end of what it printed.
     pub log: Arc<Vec<String>>,
     /// What could not be read.
@@ -243,33 +246,42 @@ impl Holder {
         let nothing = crossbeam_channel::never();
         let mut wake = wake;
         let mut answered = Instant::now();
+        let mut ears = Ears::default();
         loop {
-            let fresh = crossbeam_channel::select! {
+            let (mut fresh, mut told) = (false, false);
+            crossbeam_channel::select! {
                 recv(asked) -> request => match request {
                     Ok(request) => {
                         self.request = Some(asked.try_iter().last().unwrap_or(request));
-                        true
+                        fresh = true;
                     }
                     Err(_) => return,
                 },
                 recv(wake) -> woken => {
-                    if woken.is_err() {
+                    told = woken.is_ok();
+                    if !told {
                         wake = &nothing;
                     }
-                    false
                 }
-                default(HEARTBEAT) => false,
-            };
+                default(POLL) => {}
+            }
             if !fresh {
                 // Data that streams in is shown at a pace; a request is answered at once.
                 match asked.recv_timeout(PACE.saturating_sub(answered.elapsed())) {
-                    Ok(request) => self.request = Some(asked.try_iter().last().unwrap_or(request)),
+                    Ok(request) => {
+                        self.request = Some(asked.try_iter().last().unwrap_or(request));
+                        fresh = true;
+                    }
                     Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
                     Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return,
                 }
             }
             let Some(request) = self.request.clone() else { continue };
             let news = self.take_in(&request);
+            let watching = if news && !fresh { ears.found(told) } else { None };
+            if watching.is_some_and(|watching| events.send(Event::Watching(watching)).is_err()) {
+                return;
+            }
             if (fresh || news) && events.send(Event::Curves(Box::new(self.answer(&request)))).is_err() {
                 return;
             }
@@ -299,7 +311,7 @@ impl Holder {
     pub fn answer(&mut self, request: &CurvesRequest) -> CurvesAnswer {
         let axes: Vec<Axis> = self.opened.iter().map(|opened| opened.axis(request.axis)).collect();
         let extent = self.extent(request, &axes).unwrap_or((0.0, 1.0));
-        let (from, to) = window(request, extent);
+        let (from, to) = window(request, extent, self.opened.iter().any(Opened::is_alive));
         let mut plots = Vec::with_capacity(request.want.len());
         let mut before = std::mem::take(&mut self.joined);
         for want in &request.want {
@@ -384,10 +396,20 @@ fn x_of(axis: Axis, point: &Point) -> f64 {
     }
 }
 
-fn window(request: &CurvesRequest, extent: (f64, f64)) -> (f64, f64) {
+/// The stretch that is shown. While there will be more, its end lies ahead of the newest point and moves in strides: a
+/// new point then changes a column, not the place of every other one, which is what a slow link has to carry.
+fn window(request: &CurvesRequest, extent: (f64, f64), growing: bool) -> (f64, f64) {
+    let ahead = |from: f64, width: f64| {
+        let stride = (width.log2().floor() - 3.0).exp2(); // an eighth of the width, or less
+        let end = from + ((extent.1 - from) / stride).ceil() * stride;
+        if growing && end.is_finite() { end.max(extent.1) } else { extent.1 }
+    };
     let (from, to) = match request.window {
-        Window::All => extent,
-        Window::Last(width) => ((extent.1 - width).max(extent.0), extent.1),
+        Window::All => (extent.0, ahead(extent.0, extent.1 - extent.0)),
+        Window::Last(width) => {
+            let end = ahead(0.0, width);
+            ((end - width).max(extent.0), end)
+        }
         Window::Fixed(from, to) => (from, to),
     };
     if to > from { (from, to) } else { (from, from + 1.0) }

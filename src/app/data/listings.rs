@@ -5,18 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rayon::prelude::*;
 
+use crate::alerts;
+use crate::app::data::watch::POLL;
 use crate::app::event::Event;
 use crate::session::events::Follow;
 use crate::session::{self, Folder, Listing, SessionError, State};
 
-/// Time between looks when nothing is told: that a process died changes no file.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Changes within this time are one look.
 const QUIET: Duration = Duration::from_millis(80);
-
-/// The kind of event that a rule raises.
-const ALERT: &str = "alert";
 
 /// The thread; it ends with this handle.
 pub struct ListingsThread {
@@ -40,12 +38,13 @@ impl ListingsThread {
                     recv(wake) -> woken => match woken {
                         // The rest of the burst comes while we wait.
                         Ok(()) => std::thread::sleep(QUIET),
-                        Err(_) => match asked.recv_timeout(HEARTBEAT) {
+                        Err(_) => match asked.recv_timeout(POLL) {
                             Err(RecvTimeoutError::Disconnected) => return,
                             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
                         },
                     },
-                    default(HEARTBEAT) => {}
+                    // That a process died changes no file.
+                    default(POLL) => {}
                 }
             }
         };
@@ -100,7 +99,7 @@ impl Lister {
             let found = self.followed.entry(listing.id.clone()).or_default().poll(&path);
             // What cannot be read is said where the session is shown.
             let lines = found.map(|events| events.lines).unwrap_or_default();
-            let alerts = lines.into_iter().filter(|line| !is_new && line.kind == ALERT);
+            let alerts = lines.into_iter().filter(|line| !is_new && line.kind == alerts::EVENT);
             news.extend(alerts.map(|line| Event::Alert { id: listing.id.clone(), line: Box::new(line) }));
         }
         news
@@ -109,16 +108,15 @@ impl Lister {
     /// Like [`session::list`], but reading only what has changed.
     fn list(&mut self) -> Result<Vec<Listing>, SessionError> {
         let ids = session::ids(&self.root)?;
-        let before = std::mem::take(&mut self.known);
-        let mut listings = Vec::with_capacity(ids.len());
-        for id in ids {
-            let folder = Folder::new(self.root.join(&id));
+        let look = |id: &String| {
+            let folder = Folder::new(self.root.join(id));
             let stamp = stamp(&folder);
-            let kept = before.get(&id).filter(|(old, listing)| *old == stamp && !may_change_by_itself(listing));
-            let listing = kept.map_or_else(|| session::read_listing(&folder), |(_, listing)| listing.clone());
-            self.known.insert(id, (stamp, listing.clone()));
-            listings.push(listing);
-        }
+            let kept = self.known.get(id).filter(|(old, listing)| *old == stamp && !may_change_by_itself(listing));
+            (stamp, kept.map_or_else(|| session::read_listing(&folder), |(_, listing)| listing.clone()))
+        };
+        let looked: Vec<(Stamp, Listing)> = ids.par_iter().map(look).collect();
+        let listings = looked.iter().map(|(_, listing)| listing.clone()).collect();
+        self.known = ids.into_iter().zip(looked).collect();
         Ok(listings)
     }
 }

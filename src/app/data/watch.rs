@@ -33,8 +33,30 @@ impl Watching {
     }
 }
 
-/// Time between looks where nobody tells.
+/// Time between looks where nobody tells; also where somebody should, for what never changes a file or is missed.
 pub const POLL: Duration = Duration::from_secs(1);
+
+/// Looks in a row that found something nobody had told of, before nobody is believed to.
+const MISSED: u32 = 2;
+
+/// Judges by what is found whether changes are told of: the kernel watches some disks and stays silent (a container's
+/// view of its host, a network disk under another name, too few watches left).
+#[derive(Debug, Default)]
+pub struct Ears {
+    missed: u32,
+    deaf: bool,
+}
+
+impl Ears {
+    /// A look found something new, after being told to look or not. Gives how changes are noticed where that is news.
+    pub fn found(&mut self, told: bool) -> Option<Watching> {
+        self.missed = if told { 0 } else { self.missed.saturating_add(1) };
+        let deaf = self.missed >= MISSED || self.deaf && !told;
+        let changed = deaf != self.deaf;
+        self.deaf = deaf;
+        changed.then_some(if deaf { Watching::Polling } else { Watching::Told })
+    }
+}
 
 /// The watcher, and what is watched.
 pub struct Watch {
@@ -42,7 +64,6 @@ pub struct Watch {
     followed: BTreeSet<PathBuf>,
     listings: Receiver<()>,
     curves: Receiver<()>,
-    wake: [Sender<()>; 2],
 }
 
 impl Watch {
@@ -55,15 +76,12 @@ impl Watch {
         let watcher = if options.polling || session::is_shared(&options.root) {
             None
         } else {
-            watcher(&options.root, wake.clone(), events.clone())
+            watcher(&options.root, wake, events.clone())
         };
         let watching = if watcher.is_some() { Watching::Told } else { Watching::Polling };
         events.try_send(Event::Watching(watching)).ok();
-        let mut watch = Self { watcher, followed: BTreeSet::new(), listings, curves, wake };
-        if watch.watcher.is_none() {
-            watch.poll();
-        }
-        watch
+        // Without a watcher nobody wakes them: both threads look once in so long by themselves.
+        Self { watcher, followed: BTreeSet::new(), listings, curves }
     }
 
     /// Wakes the thread that lists sessions.
@@ -95,29 +113,14 @@ impl Watch {
             .filter(|path| self.followed.contains(path) || watcher.watch(path, RecursiveMode::NonRecursive).is_ok());
         self.followed = kept.collect();
     }
-
-    /// Wake both threads once a second, for as long as they are there.
-    fn poll(&mut self) {
-        let wake = self.wake.clone();
-        let look = move || {
-            loop {
-                std::thread::sleep(POLL);
-                for sender in &wake {
-                    if matches!(sender.try_send(()), Err(crossbeam_channel::TrySendError::Disconnected(()))) {
-                        return;
-                    }
-                }
-            }
-        };
-        std::thread::Builder::new().name("polling".to_owned()).spawn(look).ok();
-    }
 }
 
 /// None where the kernel cannot tell of changes in `root`.
 fn watcher(root: &Path, wake: [Sender<()>; 2], events: Sender<Event>) -> Option<RecommendedWatcher> {
     let configs = PathBuf::from("configs");
     let handler = move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
+        // What went wrong with watching may have hidden a change.
+        let event = event.unwrap_or_default();
         if event.kind.is_access() {
             return;
         }
@@ -141,4 +144,40 @@ fn watcher(root: &Path, wake: [Sender<()>; 2], events: Sender<Event>) -> Option<
         watcher.watch(&configs, RecursiveMode::NonRecursive).ok();
     }
     Some(watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_noticed_by_what_is_found_in_spite_of_it_and_ends_with_the_first_word() {
+        let mut ears = Ears::default();
+        assert_eq!(ears.found(true), None);
+        assert_eq!(ears.found(false), None, "once may be a race");
+        assert_eq!(ears.found(true), None);
+        assert_eq!((ears.found(false), ears.found(false)), (None, Some(Watching::Polling)));
+        assert_eq!(ears.found(false), None, "said already");
+        assert_eq!(ears.found(true), Some(Watching::Told));
+    }
+
+    #[test]
+    fn a_change_in_a_followed_folder_wakes_both_threads() {
+        let root = tempfile::tempdir().unwrap();
+        let session = root.path().join("260304-120000-x");
+        std::fs::create_dir_all(session.join("metrics")).unwrap();
+        let (events, told) = crossbeam_channel::unbounded();
+        let mut watch = Watch::new(&Options::new(root.path()), &events);
+        let Ok(Event::Watching(watching)) = told.recv() else { panic!("how changes are noticed is said first") };
+        // Where the tests run nothing may be watched; then that is what must be said.
+        assert_eq!(watch.watcher.is_some(), watching == Watching::Told);
+        if watching == Watching::Polling {
+            return;
+        }
+        watch.follow(&[session.clone(), root.path().join("not-there")]);
+        std::fs::write(session.join("metrics/0.arrows"), "x").unwrap();
+        let patience = Duration::from_secs(20);
+        watch.wake_listings().recv_timeout(patience).unwrap();
+        watch.wake_curves().recv_timeout(patience).unwrap();
+    }
 }

@@ -1,8 +1,11 @@
-//! Whatever is pressed, clicked or pasted, the dashboard goes on.
+//! Whatever is pressed, clicked or pasted, the dashboard goes on, and every picture is whole on a terminal's screen.
+
+use std::collections::BTreeSet;
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::fixture::Fixture;
+use super::glass::Glass;
 use super::{Driver, Event};
 
 /// A small generator: the same stream for the same seed.
@@ -79,6 +82,8 @@ fn a_hundred_thousand_keys_and_clicks_break_nothing() {
     let mut driver = Driver::new(root.path(), 120, 36);
     driver.inert = true;
     let mut random = Random(0x5eed);
+    let mut glass = Glass::new();
+    let mut seen = BTreeSet::new();
     for step in 0..100_000 {
         let event = any(&mut random);
         let resized = match event {
@@ -89,13 +94,15 @@ fn a_hundred_thousand_keys_and_clicks_break_nothing() {
         if let Some((width, height)) = resized {
             driver.size = (width, height);
         }
+        seen.insert((driver.app.screen() as usize, driver.app.layers.len().min(1)));
         // Pictures are what the mouse is judged by; one in so many is as good as all.
         if step % 16 == 0 || resized.is_some() {
-            driver.picture();
+            glass.show(&mut driver);
         }
         // Leaving by the palette or a key is what was asked for; the stream goes on as if it had been refused.
         driver.app.quitting = false;
     }
+    assert_eq!(seen.len(), 12, "every screen was there, with a layer and without: {seen:?}");
     driver.resize(120, 36);
     driver.keys(&["esc"; 12]);
     driver.key("1");

@@ -3,19 +3,23 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Facts, XAxis};
+use crate::alerts;
 use crate::record::curve::{Axis, Curve};
 use crate::record::{Frames, RecordError, Tail};
-use crate::session::Folder;
 use crate::session::events::{EventLine, Follow};
+use crate::session::{Folder, Lock};
 
 /// Lines of the log held at most.
 const LOG_LINES: usize = 2000;
 /// Of a long log only its end is read, in bytes.
 const LOG_BYTES: u64 = 256 * 1024;
+/// Of a folder that is broken all over, so much is said.
+const MOST_PROBLEMS: usize = 100;
 
 /// A session's two stores, events and log.
 pub struct Opened {
@@ -24,10 +28,17 @@ pub struct Opened {
     stores: [Store; 2],
     follow: Follow,
     events: Arc<Vec<EventLine>>,
+    alerts: Arc<Vec<EventLine>>,
     log: Log,
     problems: Vec<String>,
     /// When the session began, on its own clock.
     start_ns: Option<i64>,
+    /// Whether a process trains it.
+    alive: bool,
+    /// Which folder it is that was read, whatever its name; none while it is gone.
+    inode: Option<(u64, u64)>,
+    /// It was gone: what comes in its place is read from its beginning.
+    lost: bool,
 }
 
 impl Opened {
@@ -42,9 +53,13 @@ impl Opened {
             stores,
             follow: Follow::default(),
             events: Arc::default(),
+            alerts: Arc::default(),
             log,
             problems: Vec::new(),
             start_ns: None,
+            alive: false,
+            inode: None,
+            lost: false,
         }
     }
 
@@ -53,24 +68,57 @@ impl Opened {
         &self.id
     }
 
+    /// Whether a process trains it, so that there will be more.
+    pub fn is_alive(&self) -> bool {
+        self.alive
+    }
+
     /// Read what is new; whether anything is.
     pub fn poll(&mut self) -> bool {
-        let mut news = self.log.poll();
+        let mut news = self.begin_anew_if_replaced() | self.log.poll();
+        let alive = Lock::is_held(&self.folder).unwrap_or(false);
+        news |= alive != std::mem::replace(&mut self.alive, alive);
         match self.follow.poll(&self.folder.events()) {
-            Ok(found) if !found.lines.is_empty() => {
-                Arc::make_mut(&mut self.events).extend(found.lines);
-                news = true;
+            Ok(found) => {
+                news |= !found.lines.is_empty();
+                let alerts: Vec<EventLine> =
+                    found.lines.iter().filter(|it| it.kind == alerts::EVENT).cloned().collect();
+                if !alerts.is_empty() {
+                    Arc::make_mut(&mut self.alerts).extend(alerts);
+                }
+                if !found.lines.is_empty() {
+                    Arc::make_mut(&mut self.events).extend(found.lines);
+                }
+                news |= self.problems(found.warnings.into_iter().map(|warning| format!("events.jsonl: {warning}")));
             }
-            Ok(_) => {}
-            Err(error) => self.problem(format!("events.jsonl: {error}")),
+            Err(error) => news |= self.problems([format!("events.jsonl: {error}")]),
         }
         for index in 0..self.stores.len() {
             match self.stores[index].poll() {
                 Ok(more) => news |= more,
-                Err(error) => self.problem(error.to_string()),
+                Err(error) => news |= self.problems([error.to_string()]),
             }
+            let damage = self.stores[index].take_damage();
+            news |= self.problems(damage);
         }
         news
+    }
+
+    /// Another folder under the same name (deleted and brought back, moved over) is another session: nothing that was
+    /// read to somewhere goes on from there. Whether it is. A folder that is gone leaves what was read of it.
+    fn begin_anew_if_replaced(&mut self) -> bool {
+        let inode = std::fs::metadata(self.folder.path()).ok().map(|data| (data.dev(), data.ino()));
+        let before = std::mem::replace(&mut self.inode, inode);
+        match (before, inode) {
+            (Some(_), None) => self.lost = true,
+            // A number is given out again soon; that it was gone is seen more surely than that it is another.
+            (_, Some(_)) if self.lost || before.is_some_and(|_| before != inode) => {
+                *self = Self { inode, ..Self::new(&self.id, self.folder.path()) };
+                return true;
+            }
+            _ => {}
+        }
+        false
     }
 
     /// Hold these series, as far as the session has them; whether any was not held before.
@@ -79,7 +127,7 @@ impl Opened {
         for index in 0..self.stores.len() {
             match self.stores[index].load(names) {
                 Ok(more) => news |= more,
-                Err(error) => self.problem(error.to_string()),
+                Err(error) => news |= self.problems([error.to_string()]),
             }
         }
         if news {
@@ -129,16 +177,22 @@ impl Opened {
             metrics: Arc::clone(&self.stores[0].sorted),
             telemetry: Arc::clone(&self.stores[1].sorted),
             events: Arc::clone(&self.events),
+            alerts: Arc::clone(&self.alerts),
             log: Arc::clone(&self.log.lines),
             problems: self.problems.clone(),
         }
     }
 
-    /// Once each: what is wrong with a folder stays wrong, and is looked at many times a second.
-    fn problem(&mut self, text: String) {
-        if !self.problems.contains(&text) {
-            self.problems.push(text);
+    /// Keep each once, for what is wrong with a folder stays wrong and is looked at many times a second; whether any
+    /// was not known.
+    fn problems(&mut self, texts: impl IntoIterator<Item = String>) -> bool {
+        let before = self.problems.len();
+        for text in texts {
+            if self.problems.len() < MOST_PROBLEMS && !self.problems.contains(&text) {
+                self.problems.push(text);
+            }
         }
+        self.problems.len() > before
     }
 }
 
@@ -149,11 +203,23 @@ struct Store {
     names: BTreeSet<String>,
     sorted: Arc<Vec<String>>,
     curves: HashMap<String, Curve>,
+    damage: Vec<String>,
+    /// What was read to learn the names, for the curves that are asked for next: a stream that is still written is read
+    /// whole each time.
+    read: Option<Frames>,
 }
 
 impl Store {
     fn new(dir: PathBuf) -> Self {
-        Self { dir, tail: None, names: BTreeSet::new(), sorted: Arc::default(), curves: HashMap::new() }
+        let (names, curves) = (BTreeSet::new(), HashMap::new());
+        Self { dir, tail: None, names, sorted: Arc::default(), curves, damage: Vec::new(), read: None }
+    }
+
+    /// What could not be read since the last call, one line each.
+    fn take_damage(&mut self) -> Vec<String> {
+        let mut damage = std::mem::take(&mut self.damage);
+        damage.extend(self.tail.as_mut().map(Tail::take_warnings).into_iter().flatten());
+        damage
     }
 
     /// Take in new rows; whether the picture changes by them.
@@ -164,7 +230,9 @@ impl Store {
             }
             let frames = Frames::open(&self.dir)?;
             self.tail = Some(frames.tail()?);
+            self.damage.extend_from_slice(frames.damage());
             self.name(frames.series_names()?);
+            self.read = Some(frames);
             return Ok(true);
         };
         let rows = tail.poll()?;
@@ -203,10 +271,19 @@ impl Store {
             .copied()
             .filter(|name| self.names.contains(*name) && !self.curves.contains_key(*name))
             .collect();
+        let read = self.read.take();
         if missing.is_empty() {
+            // Asked for nothing yet: the question comes with the names.
+            self.read = read.filter(|_| names.is_empty());
             return Ok(false);
         }
-        let frames = Frames::open(&self.dir)?;
+        let frames = match read {
+            Some(mut frames) => {
+                frames.refresh()?;
+                frames
+            }
+            None => Frames::open(&self.dir)?,
+        };
         for name in missing {
             self.curves.insert(name.to_owned(), Curve::from_series(frames.series(name)?));
         }
