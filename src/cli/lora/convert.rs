@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Precision, load, megabytes, refuse_existing};
 use crate::cli::print;
-use crate::models::stable_diffusion::lora_file::{About, Alpha, FILE_NAME, conv_in_of};
+use crate::models::stable_diffusion::lora_file::{About, Alpha, FILE_NAME};
 
 /// Write a LoRA in another form: diffusers' (pytorch_lora_weights.safetensors), or kohya's, which A1111 and ComfyUI read.
 ///
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let is_file = args.output.extension().is_some_and(|end| end == "safetensors");
     let output = if is_file { args.output.clone() } else { args.output.join(FILE_NAME) };
     refuse_existing(&output, args.force)?;
-    refuse_existing(&conv_in_of(&output), args.force)?;
+    refuse_existing(&crate::models::stable_diffusion::lora_file::conv_in_of(&output), args.force)?;
     if let Some(parent) = output.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
     }
