@@ -16,6 +16,7 @@ mod lora;
 mod ls;
 #[cfg(feature = "train")]
 mod models;
+mod query;
 mod sessions;
 mod show;
 #[cfg(feature = "train")]
@@ -71,6 +72,7 @@ enum Command {
     #[cfg(not(feature = "train"))]
     Models(beside::Args),
     Show(show::Args),
+    Query(query::Args),
     /// Make a running session wait at its next step.
     Pause(control::Args),
     /// Let a paused session go on. (One that ended goes on by `atelier train --resume ID`.)
@@ -138,6 +140,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         Command::Models(args) => models::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),
         Command::Resume(args) => control::run(&args, &Request::Resume),
         Command::Stop(args) => control::run(&args, &Request::Stop),

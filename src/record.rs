@@ -56,6 +56,7 @@ mod tail;
 mod writer;
 
 pub use clock::Clock;
+pub(crate) use columns::schema;
 pub use columns::{Point, Row, Series1};
 pub use curve::Curve;
 pub use decimate::{Column, Mark, decimate};
@@ -189,7 +190,8 @@ impl RecordError {
         move |source| Self::Io { action, path, source }
     }
 
-    fn frame(what: impl Into<String>) -> impl FnOnce(polars::error::PolarsError) -> Self {
+    /// What was tried, in front of polars' own words.
+    pub(crate) fn frame(what: impl Into<String>) -> impl FnOnce(polars::error::PolarsError) -> Self {
         let what = what.into();
         move |source| Self::Frame { what, source }
     }

@@ -20,6 +20,7 @@ mod lock;
 mod manifest;
 mod recorder;
 mod summary;
+pub mod tables;
 mod trend;
 mod watch;
 mod writer;

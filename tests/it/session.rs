@@ -11,6 +11,7 @@ use atelier::session::{self, Folder, Manifest, New, Session, State, events};
 mod alerts;
 mod command_line;
 mod detached;
+mod query;
 
 const CONFIG: &str =
     "name = \"tiny\"\ntrack = \"pix2pixhd\"\nseed = 3\n\n[train]\nepochs = 4\n\n[checkpoint]\nbest_metric = \"ssim\"\n";

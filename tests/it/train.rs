@@ -5,6 +5,7 @@ use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::common::process_session;
 use crate::trainer::{Bench, newest, stderr, wait_until};
 
 fn signal(child: &Child, signal: Signal) {
@@ -126,9 +127,9 @@ fn a_detached_run_outlives_its_parent_and_the_terminal() {
     wait_until(|| bench.recorded("loss/g") >= 2);
     let text = fs::read_to_string(bench.session().join("session.toml")).unwrap();
     let manifest: toml_edit::DocumentMut = text.parse().unwrap();
-    let pid = Pid::from_raw(manifest["pid"].as_integer().unwrap() as i32).unwrap();
-    assert_ne!(rustix::process::getsid(Some(pid)).unwrap(), rustix::process::getsid(None).unwrap());
-    kill_process(pid, Signal::HUP).unwrap();
+    let pid = manifest["pid"].as_integer().unwrap() as u32;
+    assert_eq!(process_session(pid), pid, "in a process session of its own");
+    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::HUP).unwrap();
     let before = bench.recorded("loss/g");
     wait_until(|| bench.recorded("loss/g") > before + 2);
     assert!(bench.run(&["stop", "last"]).status.success());

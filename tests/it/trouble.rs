@@ -171,6 +171,28 @@ fn pictures_that_go_bad_in_the_middle_of_a_run_are_skipped_and_named_and_mending
 }
 
 #[test]
+fn held_out_pictures_that_go_bad_cost_their_validation_and_not_the_run() {
+    let bench = Bench::new();
+    let settings = ["train.epochs=4000", "validation.every_epochs=100"];
+    let mut child = bench.spawn(&[&["train", "tiny.toml"][..], &settings.map(|set| ["--set", set]).concat()].concat());
+    // By then every picture that is trained on has been read, and no other.
+    bench.wait_for_steps(&mut child, 10);
+    assert!(bench.run(&["pause", "last"]).status.success());
+    for pair in fs::read_dir(bench.path().join("data")).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        fs::write(pair.path().join("o.png"), b"no picture any more").unwrap();
+    }
+    assert!(bench.run(&["resume", "last"]).status.success());
+    wait_until(|| !bench.events("validation-failed").is_empty() || child.try_wait().unwrap().is_some());
+    let failed = bench.events("validation-failed");
+    assert!(failed[0]["message"].as_str().unwrap().contains("o.png"), "{failed:?}");
+    assert!(bench.run(&["stop", "last"]).status.success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(bench.events("step-skipped").is_empty());
+    assert_eq!(bench.manifest("state"), "stopped");
+}
+
+#[test]
 fn a_resume_does_without_the_weights_that_the_run_once_started_from() {
     let bench = Bench::new();
     assert!(bench.run(&["train", "tiny.toml", "--set", "train.epochs=1"]).status.success());

@@ -7,6 +7,7 @@ use atelier::session::detach::{self, Launched};
 use rustix::process::{Pid, Signal};
 
 use super::*;
+use crate::common::process_session;
 
 const WHERE: &str = "ATELIER_TEST_FOLDER";
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -35,13 +36,6 @@ fn starts_and_dies_with_its_terminal() {
     // What a closed terminal and a merciless administrator do to everything in its process group.
     rustix::process::kill_current_process_group(Signal::HUP).unwrap();
     rustix::process::kill_current_process_group(Signal::KILL).unwrap();
-}
-
-/// Session id of a process, from `/proc`.
-fn process_session(pid: u32) -> u32 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // Fields after the name, which is in brackets: state, parent, group, session.
-    stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().parse().unwrap()
 }
 
 #[test]
