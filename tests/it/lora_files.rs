@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use atelier::models::init;
+use atelier::models::params::Params;
+use atelier::models::stable_diffusion::load::{Configs, ldm};
 use atelier::models::stable_diffusion::lora::{ATTENTION, CONVOLUTIONS, Lora, LoraConfig, TEXT_ATTENTION};
 use atelier::models::stable_diffusion::lora_file::{About, Alpha, LoraFile, attach, compare};
+use atelier::models::stable_diffusion::merge::{Part, merge_file};
 use atelier::models::stable_diffusion::pipeline::{Pipeline, Sampling, Texts};
 use atelier::models::stable_diffusion::scheduler::{Method, SchedulerConfig};
 use atelier::models::stable_diffusion::tokenizer::Tokenizer;
@@ -171,10 +174,11 @@ fn conversions_merges_and_differences_agree() {
         serde_json::from_str(&bench.run(&["lora", "diff", "a.safetensors", "folder", "--json"])).unwrap();
     assert!(json["relative"].as_f64().unwrap() < 1e-6, "{json}");
     let text = bench.run(&["lora", "diff", "a.safetensors", "k.safetensors"]);
-    assert!(text.contains("0 in one file alone") && text.contains("unet.mid_block"), "{text}");
+    assert!(text.contains("85 layers, 0 in one file alone") && text.contains("mlp.fc1"), "{text}");
 
     let info = bench.run(&["lora", "info", "k.safetensors"]);
-    for part in ["kohya (A1111, ComfyUI)", "rank        4", "scale       4.000", "text encoder q_proj", "UNet to_out.0"]
+    for part in
+        ["kohya (A1111, ComfyUI)", "kept in     f32", "rank        4\n", "scale       4 (", " q_proj", " to_out.0"]
     {
         assert!(info.contains(part), "{part}: {info}");
     }
@@ -194,6 +198,39 @@ fn conversions_merges_and_differences_agree() {
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
     assert_eq!(hidden.count(), 0, "nothing half-made is left");
+}
+
+/// A single file, with the original code's names, gives a single file.
+#[test]
+fn a_checkpoint_file_is_merged_as_its_folder_is() {
+    let bench = Bench::new();
+    let model = bench.base();
+    let configs =
+        Configs { unet: model.unet.config.clone(), vae: model.vae.config.clone(), text: model.text.config.clone() };
+    let named = |params: &Params, name: &dyn Fn(&str) -> String| -> Vec<(String, Tensor)> {
+        params.iter().map(|(own, tensor)| (name(own), tensor.to_kind(Kind::Half))).collect()
+    };
+    let mut tensors = named(&model.unet.params, &|own| ldm::unet(&configs.unet, own).unwrap());
+    tensors.extend(named(&model.vae.params, &|own| ldm::vae(&configs.vae, own).unwrap()));
+    tensors.extend(named(&model.text.params, &ldm::text));
+    let (base, out) = (bench.path("base.safetensors"), bench.path("merged.safetensors"));
+    weights::save_safetensors(&base, &tensors, &[]).unwrap();
+    let file = LoraFile::of(&trained(&model, 4, 16.0, false)).unwrap();
+    let part = || vec![Part { path: Path::new("x"), lora: &file, strength: 0.5 }];
+    merge_file(&base, &configs, &part(), &out, |_| ()).unwrap();
+    let kinds = load::Kinds::all(Kind::Float);
+    let merged = load::open_file(&out, configs.clone(), kinds, Device::Cpu).unwrap();
+    let mut beside = load::open_file(&base, configs.clone(), kinds, Device::Cpu).unwrap();
+    attach(&mut beside, &[(&file, 0.5)]).unwrap();
+    // What is merged is rounded to the file's float16.
+    assert!(difference(&picture(&beside, 1), &picture(&merged, 1)) < 2e-2);
+    let kept = weights::load_file(&out).unwrap();
+    assert!(kept.len() == tensors.len() && kept.iter().all(|(_, tensor)| tensor.kind() == Kind::Half));
+
+    tensors.truncate(20);
+    weights::save_safetensors(&base, &tensors, &[]).unwrap();
+    let error = merge_file(&base, &configs, &part(), &bench.path("no.safetensors"), |_| ()).unwrap_err().to_string();
+    assert!(error.contains("20 of") && error.contains("not such a checkpoint"), "{error}");
 }
 
 fn difference(a: &Tensor, b: &Tensor) -> f64 {
@@ -248,6 +285,14 @@ fn paired_adapters_read_the_photo() {
     let path = bench.path("paired.safetensors");
     file.save_diffusers(&path, Alpha::Folded, Kind::Float).unwrap();
     assert!(LoraFile::load(&path).unwrap().is_paired());
+    // diffusers refuses LoRAs with other tensors in them.
+    assert!(weights::load_file(&path).unwrap().iter().all(|(name, _)| name.contains("lora")));
+    let first = bench.path("paired.conv_in.safetensors");
+    let names: Vec<String> = weights::load_file(&first).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["conv_in.bias", "conv_in.weight"]);
+    fs::copy(&path, bench.path("alone.safetensors")).unwrap();
+    let alone = bench.refused(1, &["lora", "info", "alone.safetensors"]);
+    assert!(alone.contains("alone.conv_in.safetensors must lie beside it"), "{alone}");
     let error = file.save_kohya(&bench.path("k.safetensors"), &About::default(), Kind::Float).unwrap_err().to_string();
     assert!(error.contains("a paired adapter cannot be written so"), "{error}");
     assert!(bench.run(&["lora", "info", "paired.safetensors"]).contains("paired"));
@@ -258,6 +303,9 @@ fn paired_adapters_read_the_photo() {
     let (mut beside, merged) = (bench.base(), open(&bench.path("merged")));
     attach(&mut beside, &[(&file, 1.0)]).unwrap();
     assert!(difference(&picture(&beside, 1), &picture(&merged, 1)) < 1e-3);
+    let plain = LoraFile::of(&trained(&model, 4, 4.0, false)).unwrap();
+    plain.save_diffusers(&path, Alpha::Folded, Kind::Float).unwrap();
+    assert!(!LoraFile::load(&path).unwrap().is_paired(), "what lay beside is gone with the file that it belonged to");
     let both = attach(&mut beside, &[(&file, 1.0), (&file, 1.0)]).unwrap_err().to_string();
     assert!(both.contains("only one can be a paired one"), "{both}");
 }

@@ -39,12 +39,15 @@ try:
     from PIL import Image
     from safetensors.torch import load_file, save_file
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers.utils import logging as transformers_logging
 except ImportError as error:
     print(f"{error}: pip install torch diffusers peft transformers accelerate pillow numpy")
     sys.exit(77)
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
+transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
 parser = argparse.ArgumentParser()
 parser.add_argument("atelier", type=Path)
 parser.add_argument("--keep", type=Path, help="leave everything in this folder")
@@ -90,11 +93,11 @@ def make_base():
         parameter.data.mul_(4)
     write_tokenizer(root / "tokenizer")
     scheduler = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1)
-    pipe = StableDiffusionImg2ImgPipeline(vae, text, CLIPTokenizer.from_pretrained(root / "tokenizer"), unet, scheduler, None, None, False)
+    pipe = StableDiffusionImg2ImgPipeline(vae, text, CLIPTokenizer.from_pretrained(root / "tokenizer"), unet, scheduler, None, None, requires_safety_checker=False)
     pipe.save_pretrained(base)
-    # The published file leaves the spacing out, so that every sampler takes its own.
+    # As the published file: without a spacing, so that every sampler takes its own, and without clipping.
     file = base / "scheduler/scheduler_config.json"
-    config = json.loads(file.read_text())
+    config = {**json.loads(file.read_text()), "clip_sample": False}
     del config["timestep_spacing"]
     file.write_text(json.dumps(config))
 
@@ -230,19 +233,16 @@ lora("merge", "--base", base, "--lora", root / "header", "-o", merged)
 compare("merged: read by diffusers", draw(pipeline(folder=merged), images), with_lora)
 compare("merged: read by atelier", stylize("merged", *options, "--base", merged), with_lora)
 
-# The paired variant: a wider conv_in in the LoRA's file, three-way guidance from pure noise.
+# The paired variant: a wider conv_in beside the LoRA's file, three-way guidance from pure noise.
 torch.manual_seed(13)
 unet = UNet2DConditionModel.from_pretrained(base / "unet")
 old = unet.conv_in.weight.data
 paired = root / "paired"
-paired.mkdir()
-tensors = load_file(root / "folded/pytorch_lora_weights.safetensors")
-tensors["unet.conv_in.weight"] = torch.cat([old, torch.randn_like(old) * 0.2], 1)
-tensors["unet.conv_in.bias"] = unet.conv_in.bias.data + 0.1
-save_file(tensors, paired / "pytorch_lora_weights.safetensors", {"format": "pt"})
+conv_in = {"conv_in.weight": torch.cat([old, torch.randn_like(old) * 0.2], 1), "conv_in.bias": unet.conv_in.bias.data + 0.1}
+save_file(conv_in, root / "header/pytorch_lora_weights.conv_in.safetensors", {"format": "pt"})
+lora("convert", root / "header", "--to", "diffusers", "-o", paired, "--force")
 wide = UNet2DConditionModel.from_config({**unet.config, "in_channels": 8})
-state = {**unet.state_dict(), **{key.removeprefix("unet."): value for key, value in tensors.items() if "conv_in" in key}}
-wide.load_state_dict(state)
+wide.load_state_dict({**unet.state_dict(), **load_file(paired / "pytorch_lora_weights.conv_in.safetensors")})
 
 
 def edit(pipe, images, image_guidance=1.5):

@@ -69,6 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let is_file = args.output.extension().is_some_and(|end| end == "safetensors");
     let output = if is_file { args.output.clone() } else { args.output.join(FILE_NAME) };
     refuse_existing(&output, args.force)?;
+    refuse_existing(&crate::models::stable_diffusion::lora_file::conv_in_of(&output), args.force)?;
     if let Some(parent) = output.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
     }

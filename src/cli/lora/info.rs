@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tch::Kind;
 
 use super::megabytes;
 use crate::cli::print;
-use crate::cli::sessions::{number, whole};
+use crate::cli::sessions::{count_or_number, number, whole};
 use crate::models::stable_diffusion::lora::TEXT_ENCODER;
 use crate::models::stable_diffusion::lora_file::{Form, LoraFile};
 
@@ -74,9 +75,9 @@ fn info(path: &Path, file: LoraFile) -> anyhow::Result<Info> {
     for layer in &file.layers {
         let (scale, norm) = (layer.scale(), layer.norm()?);
         layers.push(LayerInfo { layer: layer.name(), rank: layer.rank(), alpha: layer.alpha, scale, norm });
-        *scales.entry(number(scale)).or_default() += 1;
+        *scales.entry(count_or_number(scale)).or_default() += 1;
         *targets.entry(format!("{} {}", network(layer.network), last(&layer.module))).or_default() += 1;
-        kinds.insert(format!("{:?}", layer.down.f_kind()?).to_lowercase());
+        kinds.insert(kind_name(layer.down.f_kind()?));
     }
     layers.sort_by(|a, b| b.norm.total_cmp(&a.norm));
     let bytes = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or_default();
@@ -95,6 +96,16 @@ fn info(path: &Path, file: LoraFile) -> anyhow::Result<Info> {
         remarks: file.remarks,
         metadata: file.metadata,
     })
+}
+
+/// As `--precision` has it.
+fn kind_name(kind: Kind) -> String {
+    match kind {
+        Kind::Float => "f32".to_owned(),
+        Kind::Half => "f16".to_owned(),
+        Kind::BFloat16 => "bf16".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
 }
 
 fn weights_in(folder: &Path) -> u64 {
@@ -128,14 +139,20 @@ fn text(info: &Info, all: bool) -> String {
         1 => info.scales.keys().cloned().collect(),
         _ => info.scales.iter().map(|(scale, count)| format!("{scale} ({count} layers)")).collect(),
     };
-    let targets: Vec<String> = info.targets.iter().map(|(target, count)| format!("{count} {target}")).collect();
+    let targets = |network: &str| {
+        let own =
+            info.targets.iter().filter_map(|(target, count)| Some((target.strip_prefix(network)?.trim_start(), count)));
+        own.map(|(target, count)| format!("{count} {target}")).collect::<Vec<_>>().join(", ")
+    };
     let mut lines = vec![
         ("file", format!("{}  {}", info.file.display(), megabytes(info.bytes))),
         ("form", form.to_owned()),
         ("kept in", info.kinds.join(", ")),
         ("rank", ranks.join(", ")),
         ("scale", format!("{} (alpha over rank)", scales.join(", "))),
-        ("layers", format!("{}: {}", info.layers.len(), targets.join(", "))),
+        ("layers", info.layers.len().to_string()),
+        ("  UNet", targets("UNet")),
+        ("  text", targets("text encoder")),
         ("trained", format!("{} parameters", whole(info.parameters as i64))),
         ("norm", number(info.norm)),
     ];
@@ -157,6 +174,7 @@ fn text(info: &Info, all: bool) -> String {
         lines.extend(told(key).map(|value| (label, value.clone())));
     }
     lines.extend(info.remarks.iter().map(|remark| ("note", remark.clone())));
+    lines.retain(|(_, value)| !value.is_empty());
     let mut text = String::new();
     for (label, value) in &lines {
         text.push_str(&format!("{label:<12}{value}\n"));

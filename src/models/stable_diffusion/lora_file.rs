@@ -156,6 +156,7 @@ impl LoraFile {
         let fault = |what: String| LoraFileError::Format { path: path.clone(), what };
         let tensors = weights::load_file(path)?;
         let metadata: BTreeMap<String, String> = weights::metadata(path)?.into_iter().collect();
+        let tensors = with_conv_in(path, tensors, &metadata)?;
         let keys = tensors.iter().map(|(key, _)| key.as_str());
         let form = if keys.clone().any(kohya::is_key) { Form::Kohya } else { Form::Diffusers };
         if let Some(kind) = keys.clone().find_map(names::other_kind) {
@@ -260,9 +261,12 @@ impl LoraFile {
         layers.sum::<usize>() + self.whole.iter().map(|(_, tensor)| tensor.numel()).sum::<usize>()
     }
 
-    /// Write diffusers' form; see [`Alpha`] for where the scale goes. `kind` is what the numbers are kept in.
+    /// Write diffusers' form; see [`Alpha`] for where the scale goes. `kind` is what the numbers are kept in. A paired
+    /// adapter's `conv_in` goes into a file of its own ([`conv_in_of`]).
     pub fn save_diffusers(&self, path: &Path, alpha: Alpha, kind: Kind) -> Result<(), LoraFileError> {
         let (tensors, metadata) = diffusers::content(self, alpha, kind)?;
+        // First what the other needs, so that a file that is there is whole.
+        self.save_conv_in(path, kind)?;
         let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         Ok(weights::save_safetensors(path, &tensors, &metadata)?)
     }
@@ -271,9 +275,55 @@ impl LoraFile {
     pub fn save_kohya(&self, path: &Path, about: &About, kind: Kind) -> Result<(), LoraFileError> {
         let fault = |what: String| LoraFileError::Format { path: path.to_owned(), what };
         let (tensors, metadata) = kohya::content(self, about, kind, fault)?;
+        self.save_conv_in(path, kind)?;
         let metadata: Vec<(&str, &str)> = metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         Ok(weights::save_safetensors(path, &tensors, &metadata)?)
     }
+}
+
+impl LoraFile {
+    /// The file beside `path`; where nothing belongs into it, none from an earlier LoRA is left.
+    fn save_conv_in(&self, path: &Path, kind: Kind) -> Result<(), LoraFileError> {
+        let beside = conv_in_of(path);
+        if self.whole.is_empty() {
+            return match std::fs::remove_file(&beside) {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    Err(WeightsError::Io { path: beside, cause }.into())
+                }
+                _ => Ok(()),
+            };
+        }
+        let own = |name: &str| name.strip_prefix("unet.").unwrap_or(name).to_owned();
+        let tensors = self.whole.iter().map(|(name, tensor)| Ok((own(name), tensor.f_to_kind(kind)?)));
+        let tensors = tensors.collect::<Result<Vec<_>, TchError>>()?;
+        Ok(weights::save_safetensors(&beside, &tensors, &[("format", "pt")])?)
+    }
+}
+
+/// Where the widened first convolution of a paired adapter is kept: beside its file, because diffusers refuses a LoRA
+/// with any other tensor in it. `x.safetensors` has `x.conv_in.safetensors`.
+pub fn conv_in_of(path: &Path) -> PathBuf {
+    path.with_extension("conv_in.safetensors")
+}
+
+/// The tensors with those of the file beside, which must be there where the header says so.
+fn with_conv_in(
+    path: &Path,
+    mut tensors: Vec<(String, Tensor)>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<(String, Tensor)>, LoraFileError> {
+    let beside = conv_in_of(path);
+    if beside.is_file() {
+        let names = |(name, tensor): (String, Tensor)| (format!("unet.{name}"), tensor);
+        tensors.extend(weights::load_file(&beside)?.into_iter().map(names));
+    } else if metadata.contains_key(diffusers::PAIRED) {
+        let what = format!(
+            "a paired LoRA whose first convolution is missing: {} must lie beside it",
+            beside.file_name().unwrap_or_default().to_string_lossy()
+        );
+        return Err(LoraFileError::Format { path: path.to_owned(), what });
+    }
+    Ok(tensors)
 }
 
 impl Draft {

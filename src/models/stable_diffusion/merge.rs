@@ -103,28 +103,44 @@ impl Additions {
 /// Write `base` with all `parts` added as a model of its own at `out`, in the base's kind: a folder for a folder, a file
 /// for a file. Nothing is left at `out` when it fails. `progress` hears what is being done.
 pub fn merge(base: &Path, parts: &[Part<'_>], out: &Path, progress: impl Fn(&str)) -> Result<(), MergeError> {
-    let configs = if base.is_dir() {
-        let config = |part: &str| base.join(part).join("config.json");
-        let unet = UNetConfig::read(&config(UNET)).map_err(LoadError::from)?;
-        let text = TextConfig::read(&config(TEXT_ENCODER)).map_err(LoadError::from)?;
-        Configs { unet, text, ..Configs::sd15() }
-    } else {
-        Configs::sd15()
-    };
+    if !base.is_dir() {
+        return merge_file(base, &Configs::sd15(), parts, out, progress);
+    }
+    let config = |part: &str| base.join(part).join("config.json");
+    let unet = UNetConfig::read(&config(UNET)).map_err(LoadError::from)?;
+    let text = TextConfig::read(&config(TEXT_ENCODER)).map_err(LoadError::from)?;
+    let additions = added(parts, &[unet::layout(&unet), clip::layout(&text)])?;
+    folder(base, &additions, out, progress)
+}
+
+/// The same for a single file of networks of other sizes than Stable Diffusion 1.5's: it does not say them itself.
+pub fn merge_file(
+    base: &Path,
+    configs: &Configs,
+    parts: &[Part<'_>],
+    out: &Path,
+    progress: impl Fn(&str),
+) -> Result<(), MergeError> {
     let layouts = [unet::layout(&configs.unet), clip::layout(&configs.text)];
+    let additions = added(parts, &layouts)?;
+    file(base, configs, &layouts, &additions, out, progress)
+}
+
+/// All that is added to a UNet and a text encoder of these layouts.
+fn added(parts: &[Part<'_>], layouts: &[Layout; 2]) -> Result<[Additions; 2], MergeError> {
     let mut additions = [Additions::default(), Additions::default()];
     for part in parts {
-        let adapters = part.lora.adapters(&layouts[0], &layouts[1], part.strength);
-        let adapters = adapters.map_err(|cause| MergeError::Lora { path: part.path.to_owned(), cause })?;
+        let failed = |cause| MergeError::Lora { path: part.path.to_owned(), cause };
+        let adapters = part.lora.adapters(&layouts[0], &layouts[1], part.strength).map_err(failed)?;
         for (all, one) in additions.iter_mut().zip(adapters) {
+            if let Some((name, _)) = one.replaced.iter().find(|(name, _)| all.replaced.contains_key(name)) {
+                let what = format!("another LoRA replaces `{name}` too: only one can be a paired one");
+                return Err(failed(LoraFileError::Unfit(what)));
+            }
             all.take(one);
         }
     }
-    if base.is_dir() {
-        folder(base, &additions, out, progress)
-    } else {
-        file(base, &configs, &layouts, &additions, out, progress)
-    }
+    Ok(additions)
 }
 
 /// A diffusers folder: what changes is written, everything else copied.

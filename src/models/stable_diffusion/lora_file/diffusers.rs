@@ -21,6 +21,9 @@ pub enum Alpha {
 /// The header's entry.
 pub(super) const METADATA: &str = "lora_adapter_metadata";
 
+/// The header's entry where a paired adapter's `conv_in` lies in a file beside.
+pub(super) const PAIRED: &str = "atelier_paired";
+
 /// How keys end, newest form first.
 const ENDS: [(&str, Role); 9] = [
     (".lora_A.weight", Role::Down),
@@ -128,7 +131,7 @@ pub(super) fn content(
     kind: Kind,
 ) -> Result<(Vec<(String, Tensor)>, Vec<(String, String)>), TchError> {
     let _guard = tch::no_grad_guard();
-    let mut tensors = Vec::with_capacity(2 * file.layers.len() + file.whole.len());
+    let mut tensors = Vec::with_capacity(2 * file.layers.len());
     for layer in &file.layers {
         let (front, middle) = match layer.network {
             UNET => (String::from("unet."), "lora"),
@@ -143,15 +146,16 @@ pub(super) fn content(
         tensors.push((format!("{front}{}.{middle}.down.weight", layer.module), layer.down.f_to_kind(kind)?));
         tensors.push((format!("{front}{}.{middle}.up.weight", layer.module), up.f_to_kind(kind)?));
     }
-    for (name, tensor) in &file.whole {
-        tensors.push((name.clone(), tensor.f_to_kind(kind)?));
-    }
     let mut settings = BTreeMap::new();
     for network in [UNET, TEXT_ENCODER] {
         settings.extend(peft_settings(file, network, alpha).into_iter().map(|(k, v)| (format!("{network}.{k}"), v)));
     }
     let settings = serde_json::to_string_pretty(&settings).unwrap_or_default(); // strings and numbers alone
-    Ok((tensors, vec![("format".to_owned(), "pt".to_owned()), (METADATA.to_owned(), settings)]))
+    let mut header = vec![("format".to_owned(), "pt".to_owned()), (METADATA.to_owned(), settings)];
+    if file.is_paired() {
+        header.push((PAIRED.to_owned(), "true".to_owned()));
+    }
+    Ok((tensors, header))
 }
 
 /// The settings with which peft makes this network's adapters: the ones that matter, known to every release.

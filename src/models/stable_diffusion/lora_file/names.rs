@@ -94,9 +94,10 @@ mod tests {
     #[test]
     fn every_layer_of_sd15_finds_its_way_back() {
         let layouts = [unet::layout(&UNetConfig::sd15()), clip::layout(&TextConfig::sd15())];
-        let modules: Vec<&str> =
-            layouts.iter().flatten().filter_map(|(name, _)| name.strip_suffix(".weight")).collect();
-        assert!(modules.len() > 400);
+        let layers =
+            layouts.iter().flatten().filter(|(name, shape)| shape.len() > 1 && !name.starts_with("embeddings."));
+        let modules: Vec<&str> = layers.filter_map(|(name, _)| name.strip_suffix(".weight")).collect();
+        assert!(modules.len() > 300, "{}", modules.len());
         for module in modules {
             assert_eq!(dotted(&flat(module)), module);
         }
