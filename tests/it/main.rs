@@ -23,6 +23,8 @@ mod pty;
 mod record;
 mod session;
 #[cfg(feature = "train")]
+mod stable_diffusion;
+#[cfg(feature = "train")]
 mod stylize;
 #[cfg(feature = "train")]
 mod train;
