@@ -15,6 +15,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -128,6 +129,7 @@ class Segment : public torch::autograd::Node {
       Rewound rewound(generators_, inputs_[0].device());
       output = (*closure_)(leaves);
     }
+    if (!output.requires_grad()) return result;  // it does not depend on what gradients are asked for
     auto found = Engine::get_default_engine().execute({torch::autograd::impl::gradient_edge(output)}, {gradients[0]},
                                                       false, false, false, edges);
     for (size_t i = 0; i < places.size(); ++i) result[places[i]] = std::move(found[i]);

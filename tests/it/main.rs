@@ -32,6 +32,8 @@ mod schedulers;
 mod sd_lora;
 mod session;
 #[cfg(feature = "train")]
+mod stable_diffusion;
+#[cfg(feature = "train")]
 mod stylize;
 #[cfg(feature = "train")]
 mod tiny_diffusion;

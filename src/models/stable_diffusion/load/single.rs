@@ -13,12 +13,13 @@ use crate::models::stable_diffusion::{StableDiffusion, clip, unet, vae};
 use crate::models::weights;
 
 /// Beginnings of tensors that other models have, and which.
-const OTHERS: [(&str, &str); 6] = [
+const OTHERS: [(&str, &str); 7] = [
     ("conditioner.embedders.", "Stable Diffusion XL"),
     ("cond_stage_model.model.", "Stable Diffusion 2 in its original form: convert it to a diffusers folder"),
     ("model.diffusion_model.joint_blocks.", "Stable Diffusion 3"),
     ("model.diffusion_model.double_blocks.", "Flux"),
     ("lora_", "a LoRA, which goes beside a base model"),
+    ("unet.", "a LoRA, which goes beside a base model"),
     ("down_blocks.", "a single part of a diffusers folder: give the folder that holds unet, vae and text_encoder"),
 ];
 
