@@ -161,8 +161,10 @@ impl Shared {
             let kept = self.colours.get(id).copied().filter(|colour| !used.contains(colour));
             let others: HashSet<usize> =
                 self.marked.iter().filter(|it| *it != id).filter_map(|it| self.colours.get(it)).copied().collect();
+            // One more than there can be taken is always free.
+            let taken = used.len() + others.len();
             let colour =
-                kept.unwrap_or_else(|| (0..).find(|it| !used.contains(it) && !others.contains(it)).unwrap_or(0));
+                kept.unwrap_or_else(|| (0..=taken).find(|it| !used.contains(it) && !others.contains(it)).unwrap_or(0));
             used.insert(colour);
             self.colours.insert(id.clone(), colour);
         }

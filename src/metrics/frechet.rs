@@ -8,7 +8,7 @@ use super::same_features;
 /// covariances A and B: a float64 scalar on the features' device.
 ///
 /// The root is never taken of a D x D product, whose rounding errors pytorch-fid must guard against for N below D. With
-/// the centred features X and Y scaled by 1 / sqrt(n - 1), A = XᵀX and B = YᵀY, and the trace of the root of A B is
+/// the centred features X and Y scaled by 1 / sqrt(n - 1), A = Xᵀ X and B = Yᵀ Y, and the trace of the root of A B is
 /// the sum of the singular values of X Yᵀ: exact for any N, and small where the sets are.
 ///
 /// As an estimate it is biased upwards by an amount that falls with N and depends on the features (Chong, Forsyth 2020):

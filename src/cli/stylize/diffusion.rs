@@ -216,12 +216,11 @@ impl Diffusion {
             }
             loras.push((path.clone(), file, *strength));
         }
-        let unet = match options.precision {
-            Some(Precision::F32) => Kind::Float,
-            Some(Precision::F16) => Kind::Half,
-            Some(Precision::Bf16) => Kind::BFloat16,
-            None if device.is_cuda() => Kind::BFloat16,
-            None => Kind::Float,
+        let usual = if device.is_cuda() { Precision::Bf16 } else { Precision::F32 };
+        let unet = match options.precision.unwrap_or(usual) {
+            Precision::F32 => Kind::Float,
+            Precision::F16 => Kind::Half,
+            Precision::Bf16 => Kind::BFloat16,
         };
         // The autoencoder and the text encoder take little of the time, and in float16 the autoencoder overflows.
         let mut model = load::open(base, Kinds { unet, vae: Kind::Float, text: Kind::Float }, device)?;

@@ -10,7 +10,7 @@ fn request(session: &Path, serial: u64) -> CurvesRequest {
         screen: ScreenKind::Run,
         serial,
         sessions: vec![("a".to_owned(), session.to_owned())],
-        want: vec![Want { series: "loss/g".to_owned() }],
+        want: vec![Want { series: "loss/g".to_owned(), aside: false }],
         axis: XAxis::Step,
         log_x: false,
         window: Window::All,
