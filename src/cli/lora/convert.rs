@@ -19,6 +19,7 @@ use crate::tracks::sd_lora::adapter_file;
 /// diffusers' files say their scale in the header alone, which many programs do not read. So it is multiplied into the
 /// weights unless --keep-alpha is given; kohya's files carry it as it is.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = "Examples:
   atelier lora convert pytorch_lora_weights.safetensors --to kohya -o ghibli.safetensors
   atelier lora convert ghibli.safetensors --to diffusers -o ghibli-diffusers --precision f16

@@ -106,7 +106,7 @@ impl Options {
     }
 
     /// How to sample: as asked, else as `default` says.
-    fn sampling(&self, default: Sampling) -> Result<Sampling, Usage> {
+    fn sampling(&self, default: &Sampling) -> Result<Sampling, Usage> {
         let within = |name: &str, value: f64, most: f64| {
             if (0.0..=most).contains(&value) {
                 Ok(value)
@@ -168,7 +168,7 @@ pub struct Diffusion {
 impl Diffusion {
     /// Load everything; what is wrong with the request is said before the weights are read.
     pub(super) fn open(options: &Options, tile: Option<i64>, device: Device) -> anyhow::Result<Self> {
-        let sampling = options.sampling(Sampling { tile, ..Sampling::default() })?;
+        let sampling = options.sampling(&Sampling { tile, ..Sampling::default() })?;
         let Some(base) = &options.base else {
             return Err(Usage("give --session, --weights or --base".to_owned()).into());
         };
@@ -186,7 +186,7 @@ impl Diffusion {
         device: Device,
     ) -> anyhow::Result<Self> {
         let config = &trained.experiment.sd_lora;
-        let sampling = options.sampling(Sampling { tile, ..sd_lora::sampling(&config.sampling) })?;
+        let sampling = options.sampling(&Sampling { tile, ..sd_lora::sampling(&config.sampling) })?;
         let Some(base) = &config.base else { bail!("session {} names no sd_lora.base", trained.id) };
         let base = catalog::base(&trained.path_of(base)).map_err(Usage)?;
         let file =

@@ -74,7 +74,7 @@ impl LatentBatches {
         indices: Vec<usize>,
         options: LoaderOptions,
         store: Store,
-        encoder: Encoder<'_>,
+        mut encoder: Encoder<'_>,
     ) -> Result<Self, DataError> {
         if indices.is_empty() || options.batch_size == 0 {
             return Err(DataError::Options("there are no pairs to encode".to_owned()));
@@ -82,11 +82,11 @@ impl LatentBatches {
         let order = Order::new(indices, options);
         let (keys, held, failed) = (HashMap::new(), HashMap::new(), HashMap::new());
         let mut batches = Self { cache, order, photos: encoder.photos, store, keys, held, keep: false, failed };
-        batches.encode(encoder)?;
+        batches.encode(&mut encoder)?;
         Ok(batches)
     }
 
-    fn encode(&mut self, encoder: Encoder<'_>) -> Result<(), DataError> {
+    fn encode(&mut self, encoder: &mut Encoder<'_>) -> Result<(), DataError> {
         let halves: &[Half] = if self.photos { &[Half::Photo, Half::Illustration] } else { &[Half::Illustration] };
         let options = self.order.options();
         let flips: &[bool] = if options.augment && options.config.flip { &[false, true] } else { &[false] };
@@ -110,7 +110,7 @@ impl LatentBatches {
                         "the encoding of pictures was stopped; those done are kept".to_owned(),
                     ));
                 }
-                bytes += self.picture(Picture { pair, half, flip }, &planes, &encoder)?;
+                bytes += self.picture(Picture { pair, half, flip }, &planes, encoder)?;
             }
         }
         (encoder.progress)(all, all);
@@ -128,30 +128,38 @@ impl LatentBatches {
     /// Encode a picture unless the store has it; gives the bytes of its moments.
     fn picture(&mut self, picture: Picture, planes: &Planes, encoder: &Encoder<'_>) -> Result<u64, DataError> {
         let key = key(planes, picture, encoder.identity);
-        let moments = match self.store.get(&key) {
-            Some(kept) => kept,
-            None => {
-                let pixels = pixels(planes, picture)?.f_to_device(self.order.options().device)?;
-                let moments = tch::no_grad(|| (encoder.encode)(&pixels))?.f_squeeze_dim(0)?;
-                let moments = moments.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
-                if !bool::try_from(moments.f_isfinite()?.f_all()?)? {
-                    let id = self.cache.id(picture.pair).unwrap_or_default();
-                    let name = if picture.half == Half::Photo { "photo" } else { "illustration" };
-                    let reason = format!(
-                        "the latents of the {name} of pair {id} are not finite; if those of all pictures are, the base's \
-                         autoencoder is damaged, or was made for other arithmetic"
-                    );
-                    self.failed.insert(picture.pair, reason);
-                    return Ok(0);
-                }
-                if !self.store.put(&key, &moments) {
-                    self.held.insert(picture, moments.shallow_clone());
-                }
-                moments
-            }
-        };
+        let kept =
+            self.store.get(&key).map_or_else(|| self.make(picture, planes, &key, encoder), |kept| Ok(Some(kept)))?;
+        let Some(moments) = kept else { return Ok(0) };
         self.keys.insert(picture, key);
         Ok(4 * moments.numel() as u64)
+    }
+
+    /// Encode a picture and keep its moments; none where they are not finite, which spoils its pair.
+    fn make(
+        &mut self,
+        picture: Picture,
+        planes: &Planes,
+        key: &str,
+        encoder: &Encoder<'_>,
+    ) -> Result<Option<Tensor>, DataError> {
+        let pixels = pixels(planes, picture)?.f_to_device(self.order.options().device)?;
+        let moments = tch::no_grad(|| (encoder.encode)(&pixels))?.f_squeeze_dim(0)?;
+        let moments = moments.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
+        if !bool::try_from(moments.f_isfinite()?.f_all()?)? {
+            let id = self.cache.id(picture.pair).unwrap_or_default();
+            let name = if picture.half == Half::Photo { "photo" } else { "illustration" };
+            let reason = format!(
+                "the latents of the {name} of pair {id} are not finite; if those of all pictures are, the base's \
+                 autoencoder is damaged, or was made for other arithmetic"
+            );
+            self.failed.insert(picture.pair, reason);
+            return Ok(None);
+        }
+        if !self.store.put(key, &moments) {
+            self.held.insert(picture, moments.shallow_clone());
+        }
+        Ok(Some(moments))
     }
 
     /// Moments of a picture, on the device.

@@ -80,16 +80,14 @@ impl Prompts {
         for tokens in &self.tokens {
             let bytes: Vec<u8> = tokens.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
             let key = Store::key(&[b"text", identity.as_bytes(), &bytes]);
-            let embedding = match store.get(&key) {
-                Some(kept) => kept,
-                None => {
-                    let made = encoder.forward(&ids(&[tokens], encoder.device())?)?.f_squeeze_dim(0)?;
-                    let made = made.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?;
-                    store.put(&key, &made);
-                    made
-                }
-            };
-            all.push(embedding);
+            if let Some(kept) = store.get(&key) {
+                all.push(kept);
+                continue;
+            }
+            let made = encoder.forward(&ids(&[tokens], encoder.device())?)?.f_squeeze_dim(0)?;
+            let made = made.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?;
+            store.put(&key, &made);
+            all.push(made);
         }
         self.embedded = Some(Tensor::f_stack(&all, 0)?.f_to_device(encoder.device())?);
         Ok(())

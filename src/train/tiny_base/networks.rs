@@ -94,7 +94,8 @@ fn fresh(network: &str, layout: &Layout, seed: u64) -> Result<Params, TchError> 
     Params::build(layout, Device::Cpu, |name, shape| {
         let key = format!("{network}.{name}");
         let weight = weight_of(name).unwrap_or_else(|| shape.to_vec());
-        match (name.ends_with(".bias"), weight.len()) {
+        let is_bias = name.rsplit('.').next() == Some("bias");
+        match (is_bias, weight.len()) {
             (_, _) if name.contains("embedding.weight") && !name.contains("time_") => {
                 init::normal(seed, &key, shape, 0.02)
             }
