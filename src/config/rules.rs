@@ -325,7 +325,8 @@ pub fn remarks(experiment: &Experiment) -> Vec<String> {
             experiment.optimizer.betas[0]
         ));
     }
-    if track == Track::SdLora && sd.paired && sd.objective.image_dropout == 0.0 {
+    let guided = sd.sampling.guidance > 1.0;
+    if track == Track::SdLora && sd.paired && guided && sd.objective.image_dropout == 0.0 {
         remarks.push(
             "sd_lora.paired without sd_lora.objective.image_dropout: guidance by the photo counts on pictures trained \
              without it (InstructPix2Pix: caption_dropout = 0.1, image_dropout = 0.1)"
