@@ -23,6 +23,21 @@ pub enum Verb {
     Dataset(dataset::Verb),
 }
 
+impl Verb {
+    /// The screen whose own it is.
+    pub fn screen(self) -> Option<ScreenKind> {
+        Some(match self {
+            Self::App(_) | Self::Move(_) => return None,
+            Self::Sessions(_) => ScreenKind::Sessions,
+            Self::Run(_) => ScreenKind::Run,
+            Self::Compare(_) => ScreenKind::Compare,
+            Self::Samples(_) => ScreenKind::Samples,
+            Self::System(_) => ScreenKind::System,
+            Self::Dataset(_) => ScreenKind::Dataset,
+        })
+    }
+}
+
 /// What every screen has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AppVerb {

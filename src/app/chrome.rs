@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget as _};
 
 use crate::app::App;
@@ -27,12 +28,12 @@ pub fn draw(app: &App, buffer: &mut Buffer, hits: &mut Hits) {
     head(app, Rect { height: 1, ..area }, buffer, hits);
     let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
     screen.draw(&app.shared, body, buffer, hits);
-    foot(app, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer, hits);
     for layer in &app.layers {
         // What lies beneath a layer is not clicked through it.
         hits.cover();
         layer.draw(&app.shared, area, buffer, hits);
     }
+    foot(app, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer, hits);
     toasts(app, area, buffer);
     hits.settle(buffer);
 }
@@ -42,9 +43,32 @@ fn head(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let right = tabs(app, area, buffer, hits);
     let x = text::put(buffer, area.x + 1, area.y, right, "atelier", theme.accent);
     let title = app.screens.get(app.shared.screen).title(&app.shared);
-    let mut x = x + 2;
-    for span in &title {
-        x = text::put(buffer, x, area.y, right, &span.content, span.style);
+    facts(&title, Rect { x: x + 2, width: right.saturating_sub(x + 2), ..area }, app, buffer);
+}
+
+/// What the screen says of itself, piece by piece: a piece that has no room goes whole, half a number would be another
+/// one. The first is cut instead.
+fn facts(title: &Line<'_>, area: Rect, app: &App, buffer: &mut Buffer) {
+    let glyphs = &app.shared.glyphs;
+    let is_gap = |text: &str| text.trim().is_empty() || text == glyphs.dot;
+    let mut x = area.x;
+    let mut gap: Option<&Span<'_>> = None;
+    for (index, span) in title.iter().enumerate() {
+        if is_gap(&span.content) {
+            gap = Some(span);
+            continue;
+        }
+        let room = usize::from(area.right().saturating_sub(x));
+        let before = gap.take().filter(|_| index > 0);
+        let needed = before.map_or(0, |gap| text::width(&gap.content)) + text::width(&span.content);
+        if index == 0 {
+            let name = text::fit(&span.content, room, glyphs.ellipsis);
+            x = text::put(buffer, x, area.y, area.right(), &name, span.style);
+        } else if needed <= room {
+            for piece in before.into_iter().chain([span]) {
+                x = text::put(buffer, x, area.y, area.right(), &piece.content, piece.style);
+            }
+        }
     }
 }
 
@@ -68,10 +92,16 @@ fn tabs(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) -> u16 {
 
 fn foot(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let theme = &app.shared.theme;
-    let watching = app.shared.watching.words();
-    let right = text::put_right(buffer, area.x, area.y, area.right() - 1, watching, theme.dim);
+    Clear.render(area, buffer);
+    let words = app.shared.watching.words();
+    let watching = if area.width < 110 { words.trim_start_matches("watching: ") } else { words };
+    let mut right = text::put_right(buffer, area.x, area.y, area.right() - 1, watching, theme.dim);
+    if app.layers.is_empty() {
+        // However little room there is: where to find the rest.
+        right = help(area.x, right, area.y, app, buffer, hits);
+    }
     let mut x = area.x + 1;
-    let mut hint = |key: &str, word: &str, verb: Option<Verb>| {
+    let mut hint = |key: &str, word: &str, target: Option<Target>| {
         let needed = text::width(key) + 1 + text::width(word);
         if usize::from(x) + needed >= usize::from(right) {
             return;
@@ -79,20 +109,37 @@ fn foot(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let begin = x;
         x = text::put(buffer, x, area.y, right, key, theme.key);
         x = text::put(buffer, x + 1, area.y, right, word, theme.dim);
-        if let Some(verb) = verb {
-            hits.push(Rect { x: begin, y: area.y, width: x - begin, height: 1 }, Target::Verb(verb));
+        if let Some(target) = target {
+            hits.push(Rect { x: begin, y: area.y, width: x - begin, height: 1 }, target);
         }
         x += 2;
     };
     if let Some(layer) = app.layers.last() {
-        layer.hints().iter().for_each(|(key, word)| hint(key, word, None));
+        let ascii = app.shared.glyphs.ascii;
+        for (key, word) in layer.hints() {
+            hint(&keymap::plain(key, ascii), word, keymap::code(key).map(Target::Key));
+        }
         return;
     }
     let own = app.screens.get(app.shared.screen).bindings();
-    for binding in own.iter().chain(GLOBAL).filter(|binding| !binding.hint.is_empty()) {
-        let Some(key) = binding.keys.first() else { continue };
-        hint(&keymap::shown(key), binding.hint, Some(binding.verb));
+    for binding in own.iter().filter(|binding| !binding.hint.is_empty()) {
+        hint(&keymap::hinted(binding, app.shared.glyphs.ascii), binding.hint, Some(Target::Verb(binding.verb)));
     }
+}
+
+/// The hints that every screen has, at the right; gives where they begin.
+fn help(left: u16, right: u16, y: u16, app: &App, buffer: &mut Buffer, hits: &mut Hits) -> u16 {
+    let theme = &app.shared.theme;
+    let mut right = right.saturating_sub(2);
+    for binding in GLOBAL.iter().rev().filter(|binding| !binding.hint.is_empty()) {
+        let key = keymap::hinted(binding, app.shared.glyphs.ascii);
+        let end = right;
+        right = text::put_right(buffer, left, y, right, &format!(" {}", binding.hint), theme.dim);
+        right = text::put_right(buffer, left, y, right, &key, theme.key);
+        hits.push(Rect { x: right, y, width: end - right, height: 1 }, Target::Verb(binding.verb));
+        right = right.saturating_sub(2);
+    }
+    right
 }
 
 fn toasts(app: &App, area: Rect, buffer: &mut Buffer) {

@@ -74,6 +74,8 @@ pub enum Lane {
     Each,
     /// Pictures for the screen: only the newest matters.
     Pictures,
+    /// Smaller pictures beside those: they come when they come.
+    Film,
     /// What the open session's folder says: events, log, manifest.
     Folder,
     /// What the folder of the session that is selected in the list says.

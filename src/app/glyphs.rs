@@ -23,9 +23,9 @@ pub struct Glyphs {
     pub none: &'static str,
     /// Levels of a sparkline, lowest first.
     pub levels: &'static [char],
-    /// Parts of a filled cell, from an eighth to whole.
-    pub eighths: &'static [char],
-    /// An empty cell of a progress bar.
+    /// Parts of a filled cell of a bar, the last of them whole.
+    pub fill: &'static [char],
+    /// An empty cell of a bar.
     pub track: char,
     /// Sorted downwards and upwards.
     pub sorted: [&'static str; 2],
@@ -42,8 +42,8 @@ pub const UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     none: "–",
     levels: &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
-    eighths: &['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'],
-    track: '░',
+    fill: &['╸', '━'],
+    track: '─',
     sorted: ["↓", "↑"],
 };
 
@@ -58,7 +58,7 @@ pub const ASCII: Glyphs = Glyphs {
     ellipsis: "~",
     none: "-",
     levels: &['_', '.', '-', '=', '+', '*', '%', '#'],
-    eighths: &['#'],
+    fill: &['#'],
     track: '.',
     sorted: ["v", "^"],
 };

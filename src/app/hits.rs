@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -14,6 +15,8 @@ use crate::app::widgets::picture::{self, Picture};
 pub enum Target {
     /// A click does this.
     Verb(Verb),
+    /// A click is this key.
+    Key(KeyCode),
     /// Row `index` of the list in front.
     Row(usize),
     /// Column `index` of the table in front, by its title.

@@ -103,15 +103,53 @@ pub fn name(key: KeyEvent) -> Option<String> {
 }
 
 /// A key as the screen shows it.
-pub fn shown(name: &str) -> String {
-    match name {
-        "enter" => "⏎".to_owned(),
-        "up" => "↑".to_owned(),
-        "down" => "↓".to_owned(),
-        "left" => "←".to_owned(),
-        "right" => "→".to_owned(),
-        other => other.replace("ctrl-", "^"),
+pub fn shown(name: &str, ascii: bool) -> String {
+    let sign = match name {
+        _ if ascii => name,
+        "enter" => "⏎",
+        "up" => "↑",
+        "down" => "↓",
+        "left" => "←",
+        "right" => "→",
+        other => other,
+    };
+    sign.replace("ctrl-", "^")
+}
+
+/// The key of a hint: of two that belong together both.
+pub fn hinted(binding: &Binding, ascii: bool) -> String {
+    match (binding.verb, ascii) {
+        (Verb::Move(Move::Left), false) => "←→".to_owned(),
+        (Verb::Move(Move::Up), false) => "↑↓".to_owned(),
+        (Verb::Move(Move::Left), true) => "left/right".to_owned(),
+        (Verb::Move(Move::Up), true) => "up/down".to_owned(),
+        _ => binding.keys.first().map(|key| shown(key, ascii)).unwrap_or_default(),
     }
+}
+
+/// The key that a layer's hint shows; none for more than one.
+pub fn code(shown: &str) -> Option<KeyCode> {
+    let mut characters = shown.chars();
+    match (shown, characters.next(), characters.next()) {
+        ("⏎", ..) => Some(KeyCode::Enter),
+        ("esc", ..) => Some(KeyCode::Esc),
+        (_, Some(c), None) => Some(KeyCode::Char(c)),
+        _ => None,
+    }
+}
+
+/// The same for the keys of a layer, which are written as they are shown.
+pub fn plain(keys: &str, ascii: bool) -> String {
+    if !ascii {
+        return keys.to_owned();
+    }
+    match keys {
+        "⏎" => "enter",
+        "↑↓" => "up/down",
+        "←→" => "left/right",
+        other => other,
+    }
+    .to_owned()
 }
 
 #[cfg(test)]

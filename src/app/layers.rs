@@ -13,6 +13,7 @@ use crate::app::screens::{ScreenKind, compare, dataset, run, sessions};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 
+mod choose;
 mod confirm;
 mod help;
 mod launch;
@@ -20,6 +21,7 @@ mod palette;
 mod prompt;
 mod report;
 
+pub use choose::Choose;
 pub use confirm::Confirm;
 pub use help::Help;
 pub use launch::{Kind, Launch, Sources, open_launch, read_sources};
@@ -33,6 +35,8 @@ pub enum Layer {
     Prompt(Prompt),
     /// A question to answer by yes.
     Confirm(Confirm),
+    /// One of a few things to choose.
+    Choose(Choose),
     /// Every verb by name.
     Palette(Palette),
     /// What the keys do.
@@ -87,6 +91,7 @@ impl Layer {
         match self {
             Self::Prompt(prompt) => prompt.key(key, cx),
             Self::Confirm(confirm) => confirm.key(key),
+            Self::Choose(choose) => choose.key(key),
             Self::Palette(palette) => palette.key(key),
             Self::Help(help) => help.key(key),
             Self::Launch(launch) => launch.key(key, cx),
@@ -100,7 +105,7 @@ impl Layer {
             Self::Prompt(prompt) => prompt.paste(text, cx),
             Self::Palette(palette) => palette.paste(text),
             Self::Launch(launch) => launch.paste(text),
-            Self::Confirm(_) | Self::Help(_) | Self::Report(_) => {}
+            Self::Confirm(_) | Self::Choose(_) | Self::Help(_) | Self::Report(_) => {}
         }
     }
 
@@ -108,6 +113,7 @@ impl Layer {
     pub fn mouse(&mut self, mouse: MouseEvent, target: Option<&(Rect, Target)>, cx: &mut Cx<'_>) -> Outcome {
         let _ = cx;
         match self {
+            Self::Choose(choose) => choose.mouse(mouse, target),
             Self::Palette(palette) => palette.mouse(mouse, target),
             Self::Help(help) => help.mouse(mouse),
             Self::Launch(launch) => launch.mouse(mouse, target),
@@ -127,7 +133,8 @@ impl Layer {
     pub fn draw(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         match self {
             Self::Prompt(prompt) => prompt.draw(shared, area, buffer),
-            Self::Confirm(confirm) => confirm.draw(shared, area, buffer),
+            Self::Confirm(confirm) => confirm.draw(shared, area, buffer, hits),
+            Self::Choose(choose) => choose.draw(shared, area, buffer, hits),
             Self::Palette(palette) => palette.draw(shared, area, buffer, hits),
             Self::Help(help) => help.draw(shared, area, buffer),
             Self::Launch(launch) => launch.draw(shared, area, buffer, hits),
@@ -140,6 +147,7 @@ impl Layer {
         match self {
             Self::Prompt(_) => &[("⏎", "take"), ("esc", "leave as it was")],
             Self::Confirm(_) => &[("y", "yes"), ("esc", "no")],
+            Self::Choose(_) => &[("⏎", "take"), ("↑↓", "choose"), ("esc", "close")],
             Self::Palette(_) => &[("⏎", "do it"), ("↑↓", "choose"), ("esc", "close")],
             Self::Help(_) | Self::Report(_) => &[("↑↓", "scroll"), ("esc", "close")],
             Self::Launch(launch) => launch.hints(),
@@ -147,11 +155,26 @@ impl Layer {
     }
 }
 
+/// Columns of the screen beside a panel that are worth showing.
+const STRIP: u16 = 12;
+
 /// A panel in the middle of `area`, cleared, with a title in its first rule; gives what is inside.
 pub fn panel(shared: &Shared, area: Rect, width: u16, height: u16, title: &str, buffer: &mut Buffer) -> Rect {
-    let width = width.min(area.width.saturating_sub(2)).max(area.width.min(10));
     let height = height.min(area.height);
-    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
+    panel_at(shared, area, width, area.y + (area.height - height) / 3, height, title, buffer)
+}
+
+/// The same above the last line: what changes while one types stays in sight.
+pub fn panel_below(shared: &Shared, area: Rect, width: u16, height: u16, title: &str, buffer: &mut Buffer) -> Rect {
+    let height = height.min(area.height.saturating_sub(1));
+    let bottom = area.bottom().saturating_sub(1);
+    panel_at(shared, area, width, bottom.saturating_sub(height), height, title, buffer)
+}
+
+fn panel_at(shared: &Shared, area: Rect, width: u16, y: u16, height: u16, title: &str, buffer: &mut Buffer) -> Rect {
+    // A strip of the screen too narrow to be read would only disturb.
+    let width = if width + STRIP >= area.width { area.width } else { width };
+    let place = Rect { x: area.x + (area.width - width) / 2, y, width, height };
     Clear.render(place, buffer);
     buffer.set_style(place, shared.theme.layer);
     for y in [place.top(), place.bottom().saturating_sub(1)] {

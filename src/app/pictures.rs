@@ -36,8 +36,10 @@ fn make_all(studio: &Studio, wants: &[Want], graphics: Graphics) -> Vec<Finished
 }
 
 /// The pictures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gallery {
+    /// Who makes them.
+    lane: Lane,
     /// In the order in which they are wanted; what is shown there until something newer is finished.
     shown: Vec<Option<Finished>>,
     asked: Option<(Vec<Want>, Graphics)>,
@@ -46,7 +48,18 @@ pub struct Gallery {
     void: u64,
 }
 
+impl Default for Gallery {
+    fn default() -> Self {
+        Self::on(Lane::Pictures)
+    }
+}
+
 impl Gallery {
+    /// Pictures that are made in a lane of their own.
+    pub fn on(lane: Lane) -> Self {
+        Self { lane, shown: Vec::new(), asked: None, serial: 0, void: 0 }
+    }
+
     /// Want these pictures and no others. What was asked for last is not asked for again.
     pub fn want(&mut self, wants: Vec<Want>, cx: &mut Cx<'_>, wrap: fn(Answer) -> Reply) {
         let graphics = cx.shared.graphics;
@@ -63,7 +76,7 @@ impl Gallery {
         self.serial += 1;
         let serial = self.serial;
         let studio = Arc::clone(&cx.shared.studio);
-        cx.work(Lane::Pictures, move || wrap(Answer { serial, finished: make_all(&studio, &wants, graphics) }));
+        cx.work(self.lane, move || wrap(Answer { serial, finished: make_all(&studio, &wants, graphics) }));
     }
 
     /// A request is answered. An answer to an older one is taken too: it is newer than what is shown.

@@ -115,7 +115,7 @@ fn alerts<'a>(
 }
 
 /// Where an event stands on the axis of a session's line; none where the line cannot tell.
-fn x_of_event(event: &EventLine, axis: XAxis, line: &PlotLine) -> Option<f64> {
+pub fn x_of_event(event: &EventLine, axis: XAxis, line: &PlotLine) -> Option<f64> {
     let secs = event.time.as_nanosecond() as f64 / 1e9;
     match axis {
         XAxis::Step => Some(event.step as f64),
@@ -132,9 +132,8 @@ fn of_series(series: &str) -> usize {
         "val" => 2,
         "grad_norm" => 3,
         "lr" => 6,
-        "speed" | "time" => 5,
         group if group.starts_with("gpu") => 1,
-        "host" | "process" | "memory" => 7,
+        "speed" | "time" | "host" | "process" | "memory" => 5,
         _ => 0,
     }
 }

@@ -1,5 +1,6 @@
 //! What every screen looks at, and the hand it is given to ask for things.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,11 +17,21 @@ use crate::app::graphics::{Graphics, Protocol};
 use crate::app::layers::{Layer, Purpose};
 use crate::app::memory::Memory;
 use crate::app::screens::ScreenKind;
+use crate::app::screens::system::Strip;
 use crate::app::theme::{Depth, Theme, ThemeName};
 use crate::app::toast::{Toasts, Tone};
 use crate::app::widgets::picture::Look;
 use crate::session::control::Request;
 use crate::session::{Folder, Listing};
+
+/// An instant of a session, at which all screens can look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instant {
+    /// The session.
+    pub id: String,
+    /// The step.
+    pub step: i64,
+}
 
 /// What every screen looks at.
 #[derive(Debug)]
@@ -43,8 +54,14 @@ pub struct Shared {
     pub screen: ScreenKind,
     /// The session that run, samples and dataset show, by id.
     pub open: Option<String>,
+    /// How this machine does, while a session trains on it.
+    pub machine: Option<Strip>,
+    /// The instant that is looked at on the run's charts.
+    pub instant: Option<Instant>,
     /// Sessions marked for comparison, by id, in the order of marking.
     pub marked: Vec<String>,
+    /// Places of the colours of sessions that were marked, by id: a mark that goes takes no other session's colour along.
+    colours: HashMap<String, usize>,
     /// Colours.
     pub theme: Theme,
     /// How many colours there are.
@@ -77,7 +94,10 @@ impl Shared {
             watching: Watching::Starting,
             screen: ScreenKind::Sessions,
             open: options.open.clone(),
+            machine: None,
+            instant: None,
             marked: Vec::new(),
+            colours: HashMap::new(),
             theme: Theme::new(asked.or(memory.theme).unwrap_or_default(), depth),
             depth,
             glyphs: if options.ascii { ASCII } else { UNICODE },
@@ -102,6 +122,16 @@ impl Shared {
         self.listing(self.open.as_deref()?)
     }
 
+    /// What is said while a session's process has been asked and has not answered.
+    pub fn asked(&self, id: &str, request: &Request) -> String {
+        format!("{request}: asked {}, which answers at its next step", self.name(id))
+    }
+
+    /// What a session is called.
+    pub fn name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.listing(id).map_or(id, |listing| listing.name.as_str())
+    }
+
     /// Where a screen is drawn: everything but the first line and the last.
     pub fn body(&self) -> Rect {
         Rect::new(0, 1, self.size.0, self.size.1.saturating_sub(2))
@@ -123,13 +153,28 @@ impl Shared {
         }
     }
 
-    /// The place of a session's colour: its place among the marked ones, else one that its id gives it for good.
+    /// Give every marked session a colour that no other marked one has, as long as there are any: the one that it had
+    /// before, else the first that is free.
+    pub fn give_colours(&mut self) {
+        let mut used = HashSet::new();
+        for id in &self.marked {
+            let kept = self.colours.get(id).copied().filter(|colour| !used.contains(colour));
+            let others: HashSet<usize> =
+                self.marked.iter().filter(|it| *it != id).filter_map(|it| self.colours.get(it)).copied().collect();
+            let colour =
+                kept.unwrap_or_else(|| (0..).find(|it| !used.contains(it) && !others.contains(it)).unwrap_or(0));
+            used.insert(colour);
+            self.colours.insert(id.clone(), colour);
+        }
+    }
+
+    /// The place of a session's colour: the one it was given when it was marked, else one that its id gives it for good.
     pub fn colour(&self, id: &str) -> usize {
         let hash = || {
             id.bytes()
                 .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
         };
-        self.marked.iter().position(|it| it == id).unwrap_or_else(|| hash() as usize) % self.theme.series.len()
+        self.colours.get(id).copied().unwrap_or_else(|| hash() as usize) % self.theme.series.len()
     }
 }
 
@@ -163,7 +208,7 @@ impl Cx<'_> {
     /// Send a command to the process of a session; what it answers is shown.
     pub fn command(&mut self, id: &str, request: Request) {
         let folder = self.shared.folder(id);
-        self.say(format!("{request}: asked {id}, which answers at its next step"), Tone::Plain);
+        self.say(self.shared.asked(id, &request), Tone::Plain);
         self.effects.push(Effect::Command { folder, request });
     }
 

@@ -34,6 +34,20 @@ pub fn fit(text: &str, cells: usize, ellipsis: &str) -> String {
     kept
 }
 
+/// A message about a session with its paths as they are inside of the session's folder, whose name is `id`: what comes
+/// before says nothing where the session is known.
+pub fn within(message: &str, id: &str) -> String {
+    let folder = format!("/{id}/");
+    let mut kept = String::new();
+    let mut rest = message;
+    while let Some(at) = rest.find(&folder) {
+        let begin = rest[..at].rfind(char::is_whitespace).map_or(0, |space| space + 1);
+        kept.push_str(&rest[..begin]);
+        rest = &rest[at + folder.len()..];
+    }
+    kept + rest
+}
+
 /// Lines of at most `cells`, broken between words where there are any.
 pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -105,6 +119,17 @@ pub fn rule(buffer: &mut Buffer, area: Rect, glyph: char, style: Style) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_in_a_session_are_told_from_its_folder_on() {
+        let id = "260304-120000-x";
+        assert_eq!(
+            within("samples in /data/s/260304-120000-x/samples/step-00000010", id),
+            "samples in samples/step-00000010"
+        );
+        assert_eq!(within("sessions/260304-120000-x/checkpoints/a (1 MiB)", id), "checkpoints/a (1 MiB)");
+        assert_eq!(within("nothing of it: 260304-120000-x", id), "nothing of it: 260304-120000-x");
+    }
 
     #[test]
     fn wide_characters_are_never_cut_in_half() {

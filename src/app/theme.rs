@@ -210,7 +210,7 @@ impl Theme {
         Palette {
             series: self.series,
             dim: self.rule,
-            band: Style::new().add_modifier(Modifier::DIM),
+            bands: self.bands,
             axis: self.dim,
             rule: self.rule,
             title: self.title,

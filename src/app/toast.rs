@@ -48,6 +48,11 @@ impl Toasts {
         self.0.drain(..surplus);
     }
 
+    /// Take one away: something newer is said about the same.
+    pub fn retract(&mut self, text: &str) {
+        self.0.retain(|toast| toast.text != text);
+    }
+
     /// Take away those whose time is over; whether there were any.
     pub fn expire(&mut self, now: Timestamp) -> bool {
         let before = self.0.len();

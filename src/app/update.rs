@@ -13,6 +13,7 @@ use crate::app::keymap::{self, GLOBAL, MOVES};
 use crate::app::layers::{Help, Layer, Outcome, Palette};
 use crate::app::screens::{Screen, ScreenKind, Screens};
 use crate::app::shared::Cx;
+use crate::app::text;
 use crate::app::theme::Theme;
 use crate::app::toast::Tone;
 use crate::app::{App, Options};
@@ -61,9 +62,13 @@ impl App {
             Event::Curves(answer) => self.acting(&mut effects, |app, cx| app.curves(*answer, cx)),
             Event::Configs(paths) => self.configs(&paths, &mut effects),
             Event::Reply(reply) => self.acting(&mut effects, |app, cx| app.reply(reply, cx)),
-            Event::Tick => self.acting(&mut effects, |app, cx| app.current(cx).tick(cx)),
+            Event::Tick => self.acting(&mut effects, |app, cx| {
+                app.screens.system.watch(cx);
+                app.current(cx).tick(cx);
+            }),
             Event::Input(_) | Event::Gone(_) | Event::Redraw | Event::Suspend => {}
         }
+        self.shared.give_colours();
         effects
     }
 
@@ -91,7 +96,7 @@ impl App {
 
     /// A rule was broken: said here, and as loudly as the rule asks for.
     fn alert(&mut self, id: &str, line: &EventLine, effects: &mut Vec<Effect>) {
-        let text = format!("{id}, step {}: {}", line.step, line.message);
+        let text = format!("{}, step {}: {}", self.shared.name(id), line.step, line.message);
         let ways = line.fields.get("notify").and_then(serde_json::Value::as_array);
         for way in ways.into_iter().flatten().filter_map(serde_json::Value::as_str) {
             match way {
@@ -137,7 +142,13 @@ impl App {
         match outcome {
             Outcome::Stay => self.layers.insert(depth, layer),
             Outcome::Close => {}
-            Outcome::Do(verb) => self.act(verb, effects),
+            Outcome::Do(verb) => {
+                // What a command of another screen does is seen there, and so is to which session.
+                if let Some(screen) = verb.screen().filter(|screen| *screen != self.shared.screen) {
+                    self.act(Verb::App(AppVerb::Go(screen)), effects);
+                }
+                self.act(verb, effects);
+            }
             Outcome::Typed(purpose, text) => {
                 self.acting(effects, |app, cx| app.screens.get_mut(purpose.screen()).typed(&purpose, &text, cx));
             }
@@ -153,6 +164,10 @@ impl App {
 
     fn mouse(&mut self, mouse: MouseEvent, effects: &mut Vec<Effect>) {
         let target = self.hits.at(mouse.column, mouse.row).cloned();
+        if let (MouseEventKind::Down(MouseButton::Left), Some((_, Target::Key(code)))) = (mouse.kind, &target) {
+            self.key(KeyEvent::from(*code), effects);
+            return;
+        }
         if let Some(mut layer) = self.layers.pop() {
             let depth = self.layers.len();
             let mut outcome = Outcome::Stay;
@@ -229,7 +244,8 @@ impl Acting<'_> {
                 }
             }
             AppVerb::Help => {
-                let help = Help::new(cx.shared.screen, self.screens.get(cx.shared.screen).bindings());
+                let own = self.screens.get(cx.shared.screen).bindings();
+                let help = Help::new(cx.shared.screen, own, cx.shared.glyphs.ascii);
                 cx.open(Layer::Help(help));
             }
             AppVerb::Palette => cx.open(Layer::Palette(Palette::new(cx.shared.screen))),
@@ -255,8 +271,12 @@ impl Acting<'_> {
     fn reply(&mut self, reply: Reply, cx: &mut Cx<'_>) {
         match reply {
             Reply::Commanded { id, request, answer } => {
+                // The answer takes the place of the question.
+                let asked = cx.shared.asked(&id, &request);
+                cx.toasts.retract(&asked);
+                let name = cx.shared.name(&id).to_owned();
                 match answer {
-                    Ok(message) => cx.say(format!("{id}: {message}"), Tone::Good),
+                    Ok(message) => cx.say(format!("{name}: {}", text::within(&message, &id)), Tone::Good),
                     Err(problem) => cx.say(format!("{request}: {problem}"), Tone::Bad),
                 }
                 cx.effects.push(Effect::List);

@@ -116,14 +116,14 @@ mod steering {
         terminal.send("tlive\r");
         terminal.wait_for_text("tags live");
         terminal.send("d");
-        terminal.wait_for_text("x stops it");
+        terminal.wait_for_text("s stops it");
         terminal.send("p");
         terminal.wait_for_text("● run");
-        terminal.send("x");
+        terminal.send("sy");
         terminal.wait_for_text("■ stop");
         terminal.send("r");
         terminal.wait_for_text("● run");
-        terminal.send("x");
+        terminal.send("sy");
         terminal.wait_for_text("■ stop");
         terminal.send("dy");
         wait_until(|| std::fs::read_dir(bench.path().join("sessions")).unwrap().count() == 0);

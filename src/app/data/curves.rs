@@ -83,6 +83,8 @@ pub enum Window {
 pub struct Want {
     /// The series' name, of the metrics or of the telemetry.
     pub series: String,
+    /// Only what stands at the crosshair is wanted: it has no say in what the axis spans.
+    pub aside: bool,
 }
 
 /// What is to be shown.
@@ -358,7 +360,7 @@ impl Holder {
 
     fn extent(&self, request: &CurvesRequest, axes: &[Axis]) -> Option<(f64, f64)> {
         let curves = self.opened.iter().zip(axes).flat_map(|(opened, &axis)| {
-            request.want.iter().filter_map(move |want| {
+            request.want.iter().filter(|want| !want.aside).filter_map(move |want| {
                 let curve = opened.curve(&want.series)?;
                 if request.log_x { curve.positive_extent(axis) } else { curve.extent(axis) }
             })

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::action::Move;
+use crate::app::action::{Move, Verb};
 use crate::app::hits::{Hits, Target};
 use crate::app::keymap::{self, Binding, GLOBAL};
 use crate::app::layers::{Outcome, panel};
@@ -21,6 +21,8 @@ pub struct Palette {
     at: usize,
 }
 
+/// What it costs that the letters of a word are only scattered over a text.
+const SCATTERED: usize = 1000;
 /// Rows in view at most.
 const ROWS: u16 = 14;
 
@@ -31,6 +33,7 @@ impl Palette {
             .into_iter()
             .zip(screens::tables())
             .flat_map(|(kind, table)| table.iter().map(move |binding| (kind, binding)))
+            .filter(|(_, binding)| !matches!(binding.verb, Verb::Move(_)))
             .collect();
         all.sort_by_key(|(kind, _)| *kind != front);
         let own = all.iter().filter(|(kind, _)| *kind == front).count();
@@ -100,6 +103,10 @@ impl Palette {
             })
             .collect();
         scored.sort_unstable();
+        // Letters that are only scattered over a text help where nothing holds them together.
+        if scored.first().is_some_and(|(best, _)| *best < SCATTERED) {
+            scored.retain(|(score, _)| *score < SCATTERED);
+        }
         self.found = scored.into_iter().map(|(_, index)| index).collect();
         self.at = 0;
     }
@@ -120,7 +127,7 @@ impl Palette {
             let ground = if chosen { theme.selected } else { theme.layer };
             buffer.set_style(line, ground);
             hits.push(line, Target::Row(first + row));
-            let keys = binding.keys.first().map(|key| keymap::shown(key)).unwrap_or_default();
+            let keys = binding.keys.first().map(|key| keymap::shown(key, shared.glyphs.ascii)).unwrap_or_default();
             let right = text::put_right(buffer, list.x, y, list.right(), &keys, theme.key.patch(ground));
             let own = !GLOBAL.iter().any(|it| it.verb == binding.verb);
             let noun = if own { kind.word() } else { "" };
@@ -141,14 +148,14 @@ fn score(text: &str, wanted: &str) -> Option<usize> {
             return Some(sum + if begins { at } else { 100 + at });
         }
         let mut rest = text.chars();
-        word.chars().all(|c| rest.any(|it| it == c)).then_some(sum + 1000)
+        word.chars().all(|c| rest.any(|it| it == c)).then_some(sum + SCATTERED)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::action::{AppVerb, Verb};
+    use crate::app::action::AppVerb;
 
     fn typed(text: &str) -> Palette {
         let mut palette = Palette::new(ScreenKind::Sessions);
@@ -160,6 +167,14 @@ mod tests {
     fn a_part_of_the_name_finds_the_verb() {
         assert_eq!(typed("leave dash").key(KeyEvent::from(KeyCode::Enter)), Outcome::Do(Verb::App(AppVerb::Quit)));
         assert_eq!(typed("go comparison").chosen(0), Outcome::Do(Verb::App(AppVerb::Go(ScreenKind::Compare))));
+    }
+
+    #[test]
+    fn letters_that_are_only_scattered_count_where_nothing_better_is_found() {
+        let helps =
+            |palette: &Palette| -> Vec<&str> { palette.found.iter().map(|&index| palette.all[index].1.help).collect() };
+        assert!(helps(&typed("learn")).iter().all(|help| help.contains("learning")));
+        assert!(helps(&typed("lrngrt")).iter().any(|help| help.contains("learning rate")));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::layers::{Outcome, Purpose, panel};
+use crate::app::layers::{Outcome, Purpose, panel, panel_below};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 use crate::app::widgets::input::Input;
@@ -106,13 +106,18 @@ impl Prompt {
         }
     }
 
-    /// Draw in the middle.
+    /// Draw in the middle; at the bottom if what it changes is seen while one types.
     pub fn draw(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
         let theme = &shared.theme;
         let note = self.problem.as_deref().unwrap_or(&self.help);
-        let width = area.width.min(72);
+        let width = if self.live { area.width } else { area.width.min(72) };
         let lines = text::wrap(note, usize::from(width.saturating_sub(6)));
-        let inside = panel(shared, area, width, 5 + lines.len() as u16, &self.title, buffer);
+        let height = 5 + lines.len() as u16;
+        let inside = if self.live {
+            panel_below(shared, area, area.width, height, &self.title, buffer)
+        } else {
+            panel(shared, area, width, height, &self.title, buffer)
+        };
         let row = Rect { y: inside.y + 1, height: 1, ..inside };
         self.input.draw(shared, row, buffer);
         let style = if self.problem.is_some() { theme.bad } else { theme.dim };

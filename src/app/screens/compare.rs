@@ -320,7 +320,7 @@ impl Compare {
         let mut want: Vec<Want> = Vec::new();
         for series in self.charted().iter().chain(self.listed()) {
             if want.iter().all(|it| it.series != series.name) {
-                want.push(Want { series: series.name.clone() });
+                want.push(Want { series: series.name.clone(), aside: false });
             }
         }
         let place = |id: &String| self.sessions.iter().position(|it| it == id);
@@ -500,7 +500,11 @@ impl Screen for Compare {
     fn mouse(&mut self, mouse: MouseEvent, target: Option<&(Rect, Target)>, cx: &mut Cx<'_>) -> bool {
         let pressed = mouse.kind == MouseEventKind::Down(MouseButton::Left);
         match target {
-            Some((area, Target::Pane(index))) => self.chart_mouse(mouse, *area, *index),
+            Some((area, Target::Pane(index))) => {
+                if !self.chart_mouse(mouse, *area, *index) {
+                    return false;
+                }
+            }
             Some((_, Target::Row(row))) if pressed => {
                 self.part = Part::Table;
                 self.focus = *row;
@@ -518,7 +522,7 @@ impl Screen for Compare {
         let taken = if self.part != Part::Charts {
             self.part = Part::Charts;
             true
-        } else if self.lens != Lens::default() {
+        } else if self.lens.is_moved() {
             // First the crosshair, then the zoom.
             if self.lens.crosshair.take().is_none() {
                 self.lens.reset();
@@ -554,22 +558,12 @@ impl Compare {
         self.series.iter().position(|it| it.name == series)
     }
 
-    fn chart_mouse(&mut self, mouse: MouseEvent, area: Rect, index: usize) {
-        let (from, to) = self.span();
-        let plot = view::plot_area(area);
-        let share = (f64::from(mouse.column.saturating_sub(plot.x)) + 0.5) / f64::from(plot.width.max(1));
-        let here = from + (to - from) * share.clamp(0.0, 1.0);
-        match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => {
-                self.part = Part::Charts;
-                self.focus = (self.first + index).min(self.series.len().saturating_sub(1));
-                self.lens.crosshair = Some(here);
-            }
-            MouseEventKind::Drag(MouseButton::Left) => self.lens.crosshair = Some(here),
-            MouseEventKind::ScrollUp => self.lens.zoom(0.8, Some(here), (from, to), self.extent()),
-            MouseEventKind::ScrollDown => self.lens.zoom(1.25, Some(here), (from, to), self.extent()),
-            _ => {}
+    fn chart_mouse(&mut self, mouse: MouseEvent, area: Rect, index: usize) -> bool {
+        if mouse.kind == MouseEventKind::Down(MouseButton::Left) {
+            self.part = Part::Charts;
+            self.focus = (self.first + index).min(self.series.len().saturating_sub(1));
         }
+        self.lens.mouse(mouse, view::plot_area(area), self.span(), self.extent())
     }
 }
 

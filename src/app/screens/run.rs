@@ -15,9 +15,13 @@ use crate::app::effect::Effect;
 use crate::app::hits::{Hits, Target};
 use crate::app::keymap::Binding;
 use crate::app::layers::{self, Layer, Prompt};
+use crate::app::lens::Lens;
 use crate::app::memory::Memory;
+use crate::app::pictures::Answer;
+use crate::app::plots;
+use crate::app::screens::samples::found::Found;
 use crate::app::screens::{Screen, ScreenKind};
-use crate::app::shared::{Cx, Shared};
+use crate::app::shared::{Cx, Instant, Shared};
 use crate::app::toast::Tone;
 use crate::session::State;
 use crate::session::control::Request;
@@ -33,6 +37,7 @@ pub use keys::{BINDINGS, Verb};
 pub use pane::Pane;
 
 use grid::Grid;
+use pane::Scene;
 
 /// What this screen asks in prompts.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +46,8 @@ pub enum Purpose {
     Filter,
     /// A learning rate.
     LearningRate,
+    /// Whether the session is to end.
+    Stop(String),
 }
 
 /// What comes of its slow work.
@@ -53,8 +60,30 @@ pub enum Reply {
         /// Its effective config, line by line.
         lines: Vec<String>,
     },
+    /// Which sample pictures there are.
+    Samples(Box<Found>),
+    /// Sample pictures.
+    Pictures(Answer),
 }
 
+/// What the crosshair always reads, whichever charts are in view: how the run stood, and what the machine did.
+const VITALS: [&str; 13] = [
+    "loss/g",
+    "loss/d",
+    "loss/total",
+    "gpu0/utilization_percent",
+    "gpu0/power_watts",
+    "gpu0/temperature_celsius",
+    "gpu0/memory_used_bytes",
+    "process/cpu_percent",
+    "speed/images_per_sec",
+    "time/data_seconds",
+    "time/forward_seconds",
+    "time/backward_seconds",
+    "time/optimizer_seconds",
+];
+/// Rows that a notch of the wheel scrolls.
+const WHEEL: isize = 3;
 /// Half-lives of the smoothing, in steps; none first.
 const HALF_LIVES: [f64; 6] = [0.0, 5.0, 20.0, 100.0, 500.0, 2500.0];
 
@@ -103,14 +132,12 @@ pub struct Run {
     first: usize,
     /// The focused chart alone.
     alone: bool,
-    window: Window,
-    log_x: bool,
-    crosshair: Option<f64>,
+    /// What lies beneath the charts has all the room.
+    tall: bool,
+    lens: Lens,
     serial: u64,
     answer: Option<CurvesAnswer>,
     pane: pane::PaneState,
-    /// Where a drag began: column, and the window then.
-    drag: Option<(u16, (f64, f64))>,
     /// What was asked last, to ask nothing twice.
     asked: Option<CurvesRequest>,
     /// How the charts lie on a screen of the present size.
@@ -129,13 +156,11 @@ impl Run {
             focus: 0,
             first: 0,
             alone: false,
-            window: Window::All,
-            log_x: false,
-            crosshair: None,
+            tall: false,
+            lens: Lens::default(),
             serial: 0,
             answer: None,
             pane: pane::PaneState::default(),
-            drag: None,
             asked: None,
             grid: Grid::default(),
         }
@@ -143,11 +168,13 @@ impl Run {
 
     /// Slow work is done.
     pub fn reply(&mut self, reply: Reply, cx: &mut Cx<'_>) {
-        let _ = cx;
         match reply {
             Reply::Config { id, lines } if self.id.as_ref() == Some(&id) => self.pane.config = lines,
-            Reply::Config { .. } => {}
+            Reply::Samples(found) if self.id.as_ref() == Some(&found.id) => self.pane.thumbnails.take(*found),
+            Reply::Pictures(answer) => self.pane.thumbnails.take_pictures(answer),
+            Reply::Config { .. } | Reply::Samples(_) => {}
         }
+        self.ask_pictures(cx);
     }
 
     /// Curves have come.
@@ -161,7 +188,34 @@ impl Run {
         }
         self.answer = Some(answer);
         self.arrange();
+        self.share_instant(cx);
         self.ask(cx);
+        self.ask_pictures(cx);
+    }
+
+    /// Tell the other screens which instant is looked at.
+    fn share_instant(&self, cx: &mut Cx<'_>) {
+        let place = self.answer.as_ref().and_then(|answer| view::place(self, answer));
+        let instant = self.id.clone().zip(place).map(|(id, place)| Instant { id, step: place.step });
+        if cx.shared.instant != instant {
+            cx.shared.instant = instant;
+        }
+    }
+
+    /// Ask for the pictures beneath the charts, where they are shown.
+    fn ask_pictures(&mut self, cx: &mut Cx<'_>) {
+        if self.settings.pane == Pane::Samples && cx.shared.screen == ScreenKind::Run {
+            let place = self.answer.as_ref().and_then(|answer| view::place(self, answer));
+            let size = view::pane_area(self, cx.shared.body()).as_size();
+            self.pane.thumbnails.ask(place, size, cx);
+        }
+    }
+
+    /// Look which pictures there are, where they are shown.
+    fn look_for_pictures(&self, cx: &mut Cx<'_>) {
+        if let (Pane::Samples, Some(id)) = (self.settings.pane, &self.id) {
+            pane::look(&self.pane.thumbnails, id, cx);
+        }
     }
 
     /// The session that is shown is another one.
@@ -172,12 +226,12 @@ impl Run {
         self.series.clear();
         self.focus = 0;
         self.first = 0;
-        self.window = Window::All;
-        self.crosshair = None;
+        self.lens.reset();
         self.pane = pane::PaneState::default();
         let folder = cx.shared.folder(id);
         cx.effects.push(Effect::Follow(vec![folder.path().to_owned()]));
         pane::read_config(cx, folder);
+        self.look_for_pictures(cx);
     }
 
     /// Which charts there are and in which order, by what the session has.
@@ -217,6 +271,22 @@ impl Run {
         &self.series[first..self.series.len().min(first + page)]
     }
 
+    /// The series on the screen, and those that the crosshair reads beside them.
+    fn wanted(&self) -> Vec<Want> {
+        let shown = self.shown();
+        let mut want: Vec<Want> = shown.iter().map(|series| Want { series: series.clone(), aside: false }).collect();
+        let facts = self.answer.as_ref().and_then(|answer| answer.sessions.first());
+        if let (Some(facts), true) = (facts, self.lens.crosshair.is_some()) {
+            let known = |name: &&str| {
+                let has = |list: &[String]| list.binary_search_by(|it| it.as_str().cmp(name)).is_ok();
+                has(&facts.metrics) || has(&facts.telemetry)
+            };
+            let aside = VITALS.into_iter().filter(known).filter(|name| shown.iter().all(|it| it != name));
+            want.extend(aside.map(|name| Want { series: name.to_owned(), aside: true }));
+        }
+        want
+    }
+
     /// Ask for what is on the screen, if it is not what was asked last.
     fn ask(&mut self, cx: &mut Cx<'_>) {
         self.grid = view::grid(self, cx.shared.body());
@@ -227,13 +297,13 @@ impl Run {
             screen: ScreenKind::Run,
             serial: self.serial,
             sessions: vec![(id, folder)],
-            want: self.shown().iter().map(|series| Want { series: series.clone() }).collect(),
+            want: self.wanted(),
             axis: self.settings.axis,
-            log_x: self.log_x,
-            window: self.window,
+            log_x: self.lens.log,
+            window: self.lens.window,
             columns: self.columns(),
             half_life: self.half_life(),
-            crosshair: self.crosshair,
+            crosshair: self.lens.crosshair,
             groups: Groups::default(),
         };
         if self.asked.as_ref() == Some(&request) {
@@ -260,38 +330,118 @@ impl Run {
         self.answer.as_ref().map_or((0.0, 1.0), |answer| answer.window)
     }
 
-    /// Make the window `factor` as wide around `centre`, inside what there is.
-    fn zoom(&mut self, factor: f64, centre: Option<f64>) {
-        let Some(answer) = &self.answer else { return };
-        let ((from, to), (begin, end)) = (answer.window, answer.extent);
-        let centre = centre.or(self.crosshair).filter(|x| (from..=to).contains(x));
-        // Without a place to look at, the newest end stays where it is: that is what one watches.
-        let centre = centre.unwrap_or(if to >= end { end } else { f64::midpoint(from, to) });
-        let (from, to) = (centre - (centre - from) * factor, centre + (to - centre) * factor);
-        self.window = if from <= begin && to >= end {
-            Window::All
-        } else if to >= end && centre >= end {
-            Window::Last((to - from).max(f64::MIN_POSITIVE))
+    /// All there is on the axis.
+    fn extent(&self) -> (f64, f64) {
+        self.answer.as_ref().map_or((0.0, 1.0), |answer| answer.extent)
+    }
+
+    /// The newest x in view: the window of a run that grows ends ahead of what there is.
+    fn newest(&self) -> f64 {
+        self.span().1.min(self.extent().1)
+    }
+
+    /// Put the crosshair so many cells further; it begins at the newest end.
+    fn walk(&mut self, cells: f64) {
+        let begins = self.lens.crosshair.is_none();
+        if begins {
+            self.lens.crosshair = Some(self.newest());
+        }
+        if !begins || cells < 0.0 {
+            self.lens.walk(cells, self.columns() / 2, self.span());
+        }
+        self.pane.settle();
+    }
+
+    /// Put the crosshair at an x.
+    fn look_at(&mut self, x: f64) {
+        self.lens.crosshair = Some(x);
+        self.pane.settle();
+    }
+
+    /// What the pane shows.
+    fn scene(&self) -> Option<Scene<'_>> {
+        let answer = self.answer.as_ref()?;
+        let facts = answer.sessions.first()?;
+        Some(Scene { pane: self.settings.pane, facts, place: view::place(self, answer) })
+    }
+
+    /// Scroll what lies beneath the charts by so many rows, or by pages of it.
+    fn scroll_pane(&mut self, by: isize, area: Rect) {
+        let mut state = std::mem::take(&mut self.pane);
+        if let Some(scene) = self.scene() {
+            state.scroll(by, &scene, area.height);
+        }
+        self.pane = state;
+    }
+
+    /// The mouse beneath the charts: the wheel scrolls, a click on an event puts the crosshair at it.
+    fn pane_mouse(&mut self, mouse: MouseEvent, area: Rect, cx: &mut Cx<'_>) -> bool {
+        match mouse.kind {
+            MouseEventKind::ScrollUp => self.scroll_pane(-WHEEL, area),
+            MouseEventKind::ScrollDown => self.scroll_pane(WHEEL, area),
+            MouseEventKind::Down(MouseButton::Left) => {
+                let scene = self.scene();
+                let event = scene.and_then(|scene| pane::event_at(&scene, &self.pane, area, mouse.row));
+                if let Some(x) = event.and_then(|index| self.x_of_event(index)) {
+                    self.lens.crosshair = Some(x);
+                    self.show_crosshair();
+                    self.ask(cx);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Where an event of the session stands on the axis.
+    fn x_of_event(&self, index: usize) -> Option<f64> {
+        let answer = self.answer.as_ref()?;
+        let line = answer.plots.iter().flat_map(|plot| &plot.lines).next()?;
+        plots::x_of_event(answer.sessions.first()?.events.get(index)?, answer.axis, line)
+    }
+
+    /// Move the window, no further than it must, so that the crosshair is in it.
+    fn show_crosshair(&mut self) {
+        let (Some(x), (from, to)) = (self.lens.crosshair, self.span()) else { return };
+        if !(from..=to).contains(&x) {
+            let width = to - from;
+            let (begin, end) = self.extent();
+            let from = (x - width / 2.0).clamp(begin, (end - width).max(begin));
+            self.lens.window = Window::Fixed(from, from + width);
+        }
+    }
+
+    /// Put the crosshair at the next thing of note in a direction: an alert, a skipped step, a restart, an error.
+    fn to_next_event(&mut self, forwards: bool, cx: &mut Cx<'_>) {
+        let places: Vec<(f64, String)> = self.scene().map_or_else(Vec::new, |scene| {
+            let events = scene.facts.events.iter().enumerate().filter(|(_, event)| pane::is_of_note(event));
+            events.filter_map(|(index, event)| Some((self.x_of_event(index)?, event.message.clone()))).collect()
+        });
+        // Where nothing is looked at yet, from the end that lies behind.
+        let here = self.lens.crosshair.unwrap_or(if forwards { f64::NEG_INFINITY } else { f64::INFINITY });
+        let close = (self.span().1 - self.span().0) * 1e-9;
+        let next = if forwards {
+            places.iter().find(|(x, _)| *x > here + close)
         } else {
-            Window::Fixed(from.max(begin), to.min(end))
+            places.iter().rev().find(|(x, _)| *x < here - close)
         };
+        let Some((x, _)) = next else {
+            let words = match (places.is_empty(), forwards) {
+                (true, _) => "nothing of note has happened: no alert, error or restart",
+                (false, true) => "nothing of note after this",
+                (false, false) => "nothing of note before this",
+            };
+            cx.say(words, Tone::Plain);
+            return;
+        };
+        self.look_at(*x);
+        self.show_crosshair();
     }
 
-    /// Move the window by a share of its width.
-    fn pan(&mut self, share: f64) {
-        let Some(answer) = &self.answer else { return };
-        let ((from, to), (begin, end)) = (answer.window, answer.extent);
-        let width = to - from;
-        let from = (from + width * share).clamp(begin, (end - width).max(begin));
-        self.window = Window::Fixed(from, from + width);
-    }
-
-    /// Put the crosshair `cells` further; it begins at the newest end.
-    fn move_crosshair(&mut self, cells: f64) {
-        let (from, to) = self.span();
-        let cell = (to - from) * 2.0 / self.columns() as f64;
-        let at = self.crosshair.unwrap_or(if cells < 0.0 { to } else { from - cell });
-        self.crosshair = Some((at + cells * cell).clamp(from, to));
+    /// The series in the order of their charts.
+    #[cfg(test)]
+    pub fn titles(&self) -> &[String] {
+        &self.series
     }
 
     fn request(&mut self, request: Request, cx: &mut Cx<'_>) {
@@ -332,10 +482,10 @@ impl Screen for Run {
         let grid = self.grid;
         let last = self.series.len().saturating_sub(1);
         match step {
-            Move::Left => self.move_crosshair(-1.0),
-            Move::Right => self.move_crosshair(1.0),
-            Move::Home => self.crosshair = Some(self.span().0),
-            Move::End => self.crosshair = Some(self.span().1),
+            Move::Left => self.walk(-1.0),
+            Move::Right => self.walk(1.0),
+            Move::Home => self.look_at(self.span().0),
+            Move::End => self.look_at(self.newest()),
             Move::Up => self.focus = self.focus.saturating_sub(1),
             Move::Down => self.focus = (self.focus + 1).min(last),
             Move::PageUp => self.focus = self.focus.saturating_sub(grid.page().max(1)),
@@ -351,14 +501,25 @@ impl Screen for Run {
         if let Some(id) = &self.id {
             cx.effects.push(Effect::Follow(vec![cx.shared.folder(id).path().to_owned()]));
         }
+        self.pane.thumbnails.doubt();
         self.news(cx);
     }
 
     fn news(&mut self, cx: &mut Cx<'_>) {
         if let Some(id) = cx.shared.open.clone().filter(|id| self.id.as_ref() != Some(id)) {
             self.turn_to(&id, cx);
+        } else {
+            self.look_for_pictures(cx);
         }
         self.ask(cx);
+        self.ask_pictures(cx);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        // Pictures that come alone do not change the list of sessions.
+        if cx.shared.opened().is_some_and(|it| it.state.is_some_and(State::is_active)) {
+            self.look_for_pictures(cx);
+        }
     }
 
     fn typed(&mut self, purpose: &layers::Purpose, text: &str, cx: &mut Cx<'_>) {
@@ -373,49 +534,39 @@ impl Screen for Run {
             layers::Purpose::Run(Purpose::LearningRate) => {
                 self.request(Request::Set { key: "lr".to_owned(), value: text.trim().to_owned() }, cx);
             }
+            layers::Purpose::Run(Purpose::Stop(id)) => cx.command(id, Request::Stop),
             _ => {}
         }
     }
 
     fn mouse(&mut self, mouse: MouseEvent, target: Option<&(Rect, Target)>, cx: &mut Cx<'_>) -> bool {
-        let Some((area, Target::Pane(index))) = target else {
-            self.drag = None;
-            return false;
-        };
-        let (from, to) = self.span();
-        let plot = view::plot_area(*area);
-        let share = f64::from(mouse.column.saturating_sub(plot.x)) / f64::from(plot.width.max(1));
-        let here = from + (to - from) * share.clamp(0.0, 1.0);
-        match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => {
-                self.focus = (self.first + index).min(self.series.len().saturating_sub(1));
-                self.crosshair = Some(here);
-                self.drag = Some((mouse.column, (from, to)));
-            }
-            MouseEventKind::Drag(MouseButton::Left) => self.crosshair = Some(here),
-            MouseEventKind::Drag(MouseButton::Right | MouseButton::Middle) => {
-                let (begin, (from, to)) = *self.drag.get_or_insert((mouse.column, (from, to)));
-                let moved = (f64::from(begin) - f64::from(mouse.column)) / f64::from(plot.width.max(1));
-                let by = (to - from) * moved;
-                self.window = Window::Fixed(from + by, to + by);
-            }
-            MouseEventKind::Up(_) => self.drag = None,
-            MouseEventKind::ScrollUp => self.zoom(0.8, Some(here)),
-            MouseEventKind::ScrollDown => self.zoom(1.25, Some(here)),
-            _ => return false,
+        let Some((area, Target::Pane(index))) = target else { return false };
+        if *index == pane::PANE {
+            return self.pane_mouse(mouse, *area, cx);
         }
-        self.ask(cx);
-        true
+        if mouse.kind == MouseEventKind::Down(MouseButton::Left) {
+            self.focus = (self.first + index).min(self.series.len().saturating_sub(1));
+        }
+        let taken = self.lens.mouse(mouse, view::plot_area(*area), self.span(), self.extent());
+        if taken {
+            self.pane.settle();
+            self.ask(cx);
+        }
+        taken
     }
 
     fn back(&mut self, cx: &mut Cx<'_>) -> bool {
-        let taken = if self.crosshair.take().is_some() {
+        let taken = if self.lens.crosshair.take().is_some() {
+            self.pane.settle();
+            true
+        } else if self.tall {
+            self.tall = false;
             true
         } else if self.alone {
             self.alone = false;
             true
-        } else if self.window != Window::All {
-            self.window = Window::All;
+        } else if self.lens.window != Window::All {
+            self.lens.window = Window::All;
             true
         } else if !self.filter.is_empty() {
             self.filter.clear();

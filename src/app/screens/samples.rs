@@ -20,7 +20,7 @@ use crate::app::screens::Screen;
 use crate::app::shared::{Cx, Shared};
 use crate::app::theme;
 
-mod found;
+pub mod found;
 mod keys;
 mod layout;
 mod ticks;
@@ -37,6 +37,8 @@ pub enum Reply {
     Found(Vec<Found>),
     /// Pictures.
     Pictures(Answer),
+    /// Pictures of the strip along the training.
+    Film(Answer),
 }
 
 /// A way of looking.
@@ -124,6 +126,10 @@ pub struct Samples {
     seam: u16,
     seen: Seen,
     gallery: Gallery,
+    /// The same sample along the training.
+    film: Gallery,
+    /// The instant of the run's crosshair that is shown here already.
+    linked: Option<i64>,
     /// Where a drag was last.
     drag: Option<(u16, u16)>,
 }
@@ -143,6 +149,8 @@ impl Samples {
             seam: 500,
             seen: Seen::default(),
             gallery: Gallery::default(),
+            film: Gallery::on(Lane::Film),
+            linked: None,
             drag: None,
         }
     }
@@ -151,13 +159,16 @@ impl Samples {
     pub fn reply(&mut self, reply: Reply, cx: &mut Cx<'_>) {
         match reply {
             Reply::Pictures(answer) => self.gallery.take(answer),
+            Reply::Film(answer) => self.film.take(answer),
             Reply::Found(found) if found.first().map(|it| &it.id) == self.id.as_ref() => {
                 let shown = self.step();
                 let before = self.changed();
                 self.found = found;
                 self.settle(shown);
+                self.link(cx.shared);
                 if before != self.changed() {
                     self.gallery.doubt();
+                    self.film.doubt();
                 }
             }
             Reply::Found(_) => return,
@@ -194,6 +205,24 @@ impl Samples {
         let kept = shown.filter(|_| !self.follow).and_then(|step| self.own()?.at(step));
         self.at = kept.unwrap_or(self.count().saturating_sub(1));
         self.sample = self.sample.min(self.samples().saturating_sub(1));
+    }
+
+    /// Show the step at the run's crosshair, or next before it; once for each place of the crosshair, so that what is
+    /// chosen here afterwards stays.
+    fn link(&mut self, shared: &Shared) {
+        let instant = shared.instant.as_ref().filter(|instant| Some(&instant.id) == self.id.as_ref());
+        let step = instant.map(|instant| instant.step);
+        if step == self.linked {
+            return;
+        }
+        let Some(step) = step else {
+            self.linked = None;
+            return;
+        };
+        if let Some(at) = self.own().and_then(|found| found.at(step)) {
+            self.go_to(at);
+            self.linked = Some(step);
+        }
     }
 
     /// Show the newest.
@@ -277,6 +306,24 @@ impl Samples {
         let wants = recipes.into_iter().zip(&layout.pictures);
         let wants = wants.map(|(recipe, place)| Want { recipe, view, room: place.as_size() }).collect();
         self.gallery.want(wants, cx, |answer| effect::Reply::Samples(Reply::Pictures(answer)));
+        let film = self.film_places(&layout, cx.shared);
+        let wants = film.into_iter().filter_map(|(at, place)| {
+            let path = self.own()?.file(at, self.sample)?;
+            let recipe = Recipe::Plain(Part { path, of: Some((PREDICTION, PARTS)) });
+            Some(Want { recipe, view: Seen::default(), room: place.as_size() })
+        });
+        let wants = wants.collect();
+        self.film.want(wants, cx, |answer| effect::Reply::Samples(Reply::Film(answer)));
+    }
+
+    /// Which steps the strip along the training shows, and where.
+    fn film_places(&self, layout: &layout::Layout, shared: &Shared) -> Vec<(usize, Rect)> {
+        let Some(own) = self.own() else { return Vec::new() };
+        // Steps that lack this sample have no place in it.
+        let steps: Vec<usize> = (0..own.steps.len()).filter(|&at| own.file(at, self.sample).is_some()).collect();
+        let at = steps.partition_point(|&step| step < self.at).min(steps.len().saturating_sub(1));
+        let film = layout.film(steps.len(), at, self.shape(), shared.graphics.ratio());
+        film.into_iter().map(|(place, area)| (steps[place], area)).collect()
     }
 
     /// Width and height of a picture, as far as is known.
@@ -290,9 +337,11 @@ impl Samples {
             settings: self.settings.clone(),
             id: Some(id.to_owned()),
             gallery: std::mem::take(&mut self.gallery),
+            film: std::mem::replace(&mut self.film, Gallery::on(Lane::Film)),
             ..Self::new(&Memory::default())
         };
         self.gallery.clear();
+        self.film.clear();
     }
 
     /// Look which samples there are.
@@ -351,6 +400,8 @@ impl Screen for Samples {
     fn entered(&mut self, cx: &mut Cx<'_>) {
         // Another screen may have had its pictures made instead of ours.
         self.gallery.doubt();
+        self.film.doubt();
+        self.link(cx.shared);
         self.news(cx);
     }
 
@@ -402,6 +453,7 @@ impl Samples {
             (i32::from(at) - i32::from(begin)) * 1000 / i32::from(length.saturating_sub(1).max(1))
         };
         match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) if *pane >= layout::FILM => self.go_to(*pane - layout::FILM),
             MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left)
                 if *pane == layout::TICKS =>
             {

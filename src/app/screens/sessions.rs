@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::app::action::{self, Move};
 use crate::app::hits::{Hits, Target};
 use crate::app::keymap::Binding;
-use crate::app::layers::{self, Layer, Report, Sources};
+use crate::app::layers::{self, Choose, Layer, Report, Sources};
 use crate::app::memory::Memory;
 use crate::app::screens::{Screen, ScreenKind};
 use crate::app::shared::{Cx, Shared};
 use crate::app::toast::Tone;
+use crate::session::control::Request;
 use crate::session::filter::Filter;
 use crate::session::{Listing, State};
 
@@ -50,6 +51,10 @@ pub enum Purpose {
     Rename(String),
     /// Whether to delete it.
     Delete(String),
+    /// Whether to stop it.
+    Stop(String),
+    /// By which column to sort: its place in [`Column::ALL`] counted from 1, 0 for none.
+    Sort,
 }
 
 /// What comes of its slow work.
@@ -83,6 +88,9 @@ struct Settings {
     sort: Option<Column>,
     reversed: bool,
 }
+
+/// The order without a column to sort by.
+const NATURAL: &str = "running first, then newest";
 
 /// How old what is read of a session that runs may become.
 const FRESH: SignedDuration = SignedDuration::from_secs(10);
@@ -239,20 +247,34 @@ impl Sessions {
 
     fn say_order(&mut self, cx: &mut Cx<'_>) {
         self.arrange(cx.shared);
-        let words = self.settings.sort.map_or("running, then newest", Column::title);
+        let words = self.settings.sort.map_or(NATURAL, Column::title);
         let way = if self.settings.reversed { ", the other way round" } else { "" };
         cx.say(format!("sorted by {words}{way}"), Tone::Plain);
     }
 
-    /// The column after the one that is sorted by, among those on the screen; none after the last.
-    fn next_column(&self, shared: &Shared) -> Option<Column> {
-        let shown = columns::fitting(&shared.listings, shared.body().width);
-        let now = self.settings.sort.and_then(|sort| shown.iter().position(|(column, _)| *column == sort));
-        match (self.settings.sort, now) {
-            (None, _) => shown.first().map(|(column, _)| *column),
-            (Some(_), Some(at)) => shown.get(at + 1).map(|(column, _)| *column),
-            // Sorted by one that has no room at this width.
-            (Some(_), None) => None,
+    /// Ask by which column to sort, those without room on the screen too.
+    fn ask_sort(&self, cx: &mut Cx<'_>) {
+        let remark = |column: Option<Column>| match (column == self.settings.sort, self.settings.reversed) {
+            (false, _) => String::new(),
+            (true, false) => "now; again turns it round".to_owned(),
+            (true, true) => "now, the other way round".to_owned(),
+        };
+        let mut rows = vec![(NATURAL.to_owned(), remark(None))];
+        rows.extend(Column::ALL.iter().map(|column| (column.title().to_owned(), remark(Some(*column)))));
+        let at = self.settings.sort.and_then(|sort| Column::ALL.iter().position(|it| *it == sort));
+        let purpose = layers::Purpose::Sessions(Purpose::Sort);
+        cx.open(Layer::Choose(Choose::new("sort by", rows, at.map_or(0, |at| at + 1), purpose)));
+    }
+
+    /// Sort as was chosen: by the same column again, the other way round.
+    fn sorted_by(&mut self, place: &str, cx: &mut Cx<'_>) {
+        let Ok(place) = place.parse::<usize>() else { return };
+        let sort = place.checked_sub(1).and_then(|place| Column::ALL.get(place).copied());
+        if sort == self.settings.sort {
+            self.settings.reversed = !self.settings.reversed;
+            self.say_order(cx);
+        } else {
+            self.sort_by(sort, cx);
         }
     }
 
@@ -330,10 +352,7 @@ impl Screen for Sessions {
             }
             Verb::Compare => cx.then.push(action::Verb::App(action::AppVerb::Go(ScreenKind::Compare))),
             Verb::Filter => edits::ask_filter(&self.filter_text, cx),
-            Verb::Sort => {
-                let next = self.next_column(cx.shared);
-                self.sort_by(next, cx);
-            }
+            Verb::Sort => self.ask_sort(cx),
             Verb::Reverse => {
                 self.settings.reversed = !self.settings.reversed;
                 self.say_order(cx);
@@ -385,6 +404,8 @@ impl Screen for Sessions {
         match purpose {
             Purpose::Filter => self.set_filter(text, cx),
             Purpose::LearningRate(id) => steer::set_lr(id, text, cx),
+            Purpose::Stop(id) => cx.command(id, Request::Stop),
+            Purpose::Sort => self.sorted_by(text, cx),
             other => edits::typed(other, text, cx),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::MouseEvent;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -32,10 +32,12 @@ mod panel;
 mod probe;
 mod processes;
 mod source;
+mod strip;
 mod view;
 
 pub use keys::{BINDINGS, Verb};
 pub use probe::Sample;
+pub use strip::Strip;
 
 use history::History;
 use panel::{Panel, Top};
@@ -150,6 +152,7 @@ impl System {
                     cx.say(remark.clone(), Tone::Warn);
                 }
                 self.take(*sample);
+                cx.shared.machine = strip::strip(&self.history).filter(|_| trains_here(&self.host, cx.shared));
                 self.lay_out(cx.shared);
             }
             Reply::Machine { id, machine } => {
@@ -168,6 +171,19 @@ impl System {
             self.machine = Some(*machine);
         }
         self.remarks.extend(sample.remarks);
+    }
+
+    /// A second has passed, whichever screen is in front: while a session trains on this machine the list of sessions
+    /// says how it does, and its history is there when one comes to look. A link that is slow or idle stays so.
+    pub fn watch(&mut self, cx: &mut Cx<'_>) {
+        if self.host.is_empty() {
+            self.host = session::host_name();
+        }
+        if cx.shared.low_bandwidth || !trains_here(&self.host, cx.shared) {
+            cx.shared.machine = None;
+        } else if cx.shared.screen == ScreenKind::Sessions {
+            self.sample(cx);
+        }
     }
 
     /// Curves have come.
@@ -242,7 +258,7 @@ impl System {
             screen: ScreenKind::System,
             serial: self.serial,
             sessions: vec![(id.clone(), cx.shared.folder(&id).path().to_owned())],
-            want: self.wanted().into_iter().map(|series| Want { series }).collect(),
+            want: self.wanted().into_iter().map(|series| Want { series, aside: false }).collect(),
             axis: self.settings.axis,
             log_x: false,
             window: self.lens.window,
@@ -351,6 +367,11 @@ impl System {
     }
 }
 
+/// Whether a session trains on the machine of this name.
+fn trains_here(host: &str, shared: &Shared) -> bool {
+    shared.listings.iter().any(|it| it.host.as_deref() == Some(host) && is_alive(it))
+}
+
 fn is_alive(listing: &Listing) -> bool {
     listing.state.is_some_and(State::is_active)
 }
@@ -446,17 +467,8 @@ impl Screen for System {
 
     fn mouse(&mut self, mouse: MouseEvent, target: Option<&(Rect, Target)>, cx: &mut Cx<'_>) -> bool {
         let Some((area, Target::Pane(_))) = target else { return false };
-        let (from, to) = self.stretch();
-        let plot = view::plot_area(*area);
-        let share = (f64::from(mouse.column.saturating_sub(plot.x)) + 0.5) / f64::from(plot.width.max(1));
-        let here = from + (to - from) * share.clamp(0.0, 1.0);
-        match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left) => {
-                self.lens.crosshair = Some(here);
-            }
-            MouseEventKind::ScrollUp => self.lens.zoom(0.8, Some(here), (from, to), self.extent()),
-            MouseEventKind::ScrollDown => self.lens.zoom(1.25, Some(here), (from, to), self.extent()),
-            _ => return false,
+        if !self.lens.mouse(mouse, view::plot_area(*area), self.stretch(), self.extent()) {
+            return false;
         }
         self.ask(cx);
         true

@@ -245,3 +245,17 @@ fn a_narrow_table_shows_values_before_differences() {
     let line = text.lines().find(|line| line.contains("loss/d")).unwrap_or_else(|| panic!("{text}"));
     assert_eq!(line.split_whitespace().count(), 3, "a name and two values: {text}");
 }
+
+#[test]
+fn a_mark_that_goes_takes_no_other_sessions_colour_along() {
+    let (_root, mut driver) = compared(140, 40, &[HAYAO, SEED_2, OTHER]);
+    let colours = |driver: &Driver| [SEED_2, OTHER].map(|id| driver.app.shared.colour(id));
+    let before = colours(&driver);
+    driver.key("u");
+    assert_eq!(driver.app.shared.marked, [SEED_2, OTHER]);
+    assert_eq!(colours(&driver), before);
+    driver.app.shared.marked.push(SEED_3.to_owned());
+    driver.key("1");
+    let newest = driver.app.shared.colour(SEED_3);
+    assert!(colours(&driver) == before && !before.contains(&newest), "{before:?} {newest}");
+}

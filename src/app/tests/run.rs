@@ -125,3 +125,192 @@ fn a_session_deleted_under_its_charts_says_so() {
     driver.event(Event::Listings(Vec::new()));
     assert!(driver.shows("not there any more"), "{}", driver.text());
 }
+
+/// A finished session with an alert at step 222, lines of its log, and samples at steps 100 and 300.
+fn told() -> (tempfile::TempDir, Driver) {
+    let fixture = Fixture::default();
+    let root = tempfile::tempdir().unwrap();
+    let folder = fixture.make(root.path());
+    let events = std::fs::read_to_string(folder.events()).unwrap();
+    let alert = "{\"time\":\"2026-03-04T12:01:51Z\",\"step\":222,\"epoch\":4.44,\"generation\":0,\"kind\":\"alert\",\
+                 \"message\":\"loss/g 5.2 is 8 sigma above its mean\",\"series\":\"loss/g\",\"value\":5.2}\n";
+    let (before, after) = events.split_at(events.find("{\"time\":\"2026-03-04T12:02:30Z").unwrap());
+    std::fs::write(folder.events(), format!("{before}{alert}{after}")).unwrap();
+    let log: String = (0..=400).step_by(10).map(|step| format!("step {step}/400  epoch {}\n", step / 50)).collect();
+    std::fs::write(folder.log(), log).unwrap();
+    for step in [100, 300] {
+        let path = folder.samples_at(step);
+        std::fs::create_dir_all(&path).unwrap();
+        image::RgbImage::new(24, 8).save(path.join("00.png")).unwrap();
+    }
+    let options = Options { open: Some(fixture.id.to_owned()), ..Options::new(root.path()) };
+    (root, Driver::with(&options, 140, 40))
+}
+
+#[test]
+fn the_next_alert_is_a_key_away_and_everything_looks_at_that_instant() {
+    let (_root, mut driver) = told();
+    driver.key("n");
+    let text = driver.text();
+    assert!(text.contains("at step 222"), "{text}");
+    let marked = |text: &str| text.lines().find(|line| line.trim_start().starts_with('▌')).unwrap_or("").to_owned();
+    assert!(marked(&text).contains("8 sigma above"), "{text}");
+    driver.key("w");
+    let text = driver.text();
+    assert!(marked(&text).contains("step 220/400"), "the log:\n{text}");
+    driver.key("w");
+    let text = driver.text();
+    assert!(text.contains("step 100 · next before the crosshair"), "the samples:\n{text}");
+    // The samples' own screen looks there too, until something else is chosen on it.
+    driver.key("4");
+    assert!(driver.shows("step 100 · 1 of 2 steps"), "{}", driver.text());
+    driver.keys(&["right", "2", "4"]);
+    assert!(driver.shows("step 300 · 2 of 2 steps"), "{}", driver.text());
+    driver.keys(&["2", "n"]);
+    assert!(driver.shows("nothing of note after this"), "{}", driver.text());
+}
+
+#[test]
+fn what_lies_beneath_the_charts_is_scrolled_and_has_all_the_room_when_wanted() {
+    let (_root, mut driver) = told();
+    driver.key("w");
+    assert!(driver.shows("step 400/400  ") && !driver.shows("step 250/400  "), "{}", driver.text());
+    (0..10).for_each(|_| driver.key("K"));
+    assert!(!driver.shows("step 400/400  ") && driver.shows("step 250/400  "), "{}", driver.text());
+    (0..50).for_each(|_| driver.key("J"));
+    assert!(driver.shows("step 400/400  "), "back at the newest:\n{}", driver.text());
+    driver.key("W");
+    assert!(driver.shows("step 100/400  ") && !driver.shows("400 pts"), "{}", driver.text());
+    driver.key("esc");
+    assert!(driver.shows("400 pts") && !driver.shows("step 100/400  "), "{}", driver.text());
+    // The config is longer than the pane.
+    driver.keys(&["w", "w"]);
+    assert!(driver.shows("track = "), "{}", driver.text());
+}
+
+#[test]
+fn a_click_on_an_event_puts_the_crosshair_at_it() {
+    let (_root, mut driver) = told();
+    let text = driver.text();
+    let row = text.lines().position(|line| line.contains("8 sigma above")).unwrap();
+    driver.click(30, row as u16);
+    assert!(driver.shows("at step 222"), "{}", driver.text());
+}
+
+#[test]
+fn what_cannot_be_read_is_said_in_words() {
+    let (root, mut driver) = open(140, 40, &Fixture::default());
+    let events = root.path().join("260304-120000-hayao/events.jsonl");
+    std::fs::remove_file(&events).unwrap();
+    std::fs::create_dir(&events).unwrap();
+    driver.event(Event::Listings(crate::session::list(root.path()).unwrap()));
+    driver.key("+");
+    assert!(driver.shows("1 unreadable") && driver.shows("events.jsonl: "), "{}", driver.text());
+}
+
+#[test]
+fn a_stop_is_asked_first() {
+    let root = tempfile::tempdir().unwrap();
+    let fixture = Fixture { state: State::Running, steps: 120, ..Fixture::default() };
+    let _lock = crate::session::Lock::acquire(&fixture.make(root.path())).unwrap();
+    let options = Options { open: Some(fixture.id.to_owned()), ..Options::new(root.path()) };
+    let mut driver = Driver::with(&options, 140, 40);
+    driver.key("s");
+    assert!(driver.shows("stop hayao?") && driver.commands.is_empty(), "{}", driver.text());
+    driver.key("enter");
+    assert!(driver.commands.is_empty(), "enter is hit too easily");
+    driver.key("y");
+    assert_eq!(driver.commands, [(fixture.id.to_owned(), Request::Stop)]);
+}
+
+/// The titles of the charts, in their order.
+fn titles(driver: &mut Driver) -> Vec<String> {
+    driver.app.screens.run.titles().to_vec()
+}
+
+#[test]
+fn moving_a_chart_leaves_the_others_in_their_order_and_pins_where_they_are() {
+    let (_root, mut driver) = open(140, 40, &Fixture::default());
+    let all = titles(&mut driver);
+    // The fourth to the front, then what is second now one place later: the first stays first.
+    driver.keys(&["down", "down", "down", "<", "<", "<"]);
+    assert_eq!(titles(&mut driver)[..3], [all[3].clone(), all[0].clone(), all[1].clone()]);
+    driver.keys(&["down", ">"]);
+    assert_eq!(titles(&mut driver)[..3], [all[3].clone(), all[1].clone(), all[0].clone()]);
+    // And back again.
+    driver.key("<");
+    assert_eq!(titles(&mut driver)[..3], [all[3].clone(), all[0].clone(), all[1].clone()]);
+    driver.keys(&["P", "down", "down", "<"]);
+    assert_eq!(titles(&mut driver)[0], all[0], "what is pinned is not moved away by moving others");
+}
+
+#[test]
+fn a_title_without_room_loses_whole_facts() {
+    for width in 60..150 {
+        let (_root, mut driver) = open(width, 24, &Fixture::default());
+        let text = driver.text();
+        let head = text.lines().next().unwrap();
+        let facts = head.split("2 run").next().unwrap().split(" 1 ").next().unwrap();
+        for fact in facts.split(" · ").skip(1).map(str::trim) {
+            let whole = fact == "step 400/400" || fact == "epoch 8.0" || fact.ends_with(" img/s");
+            assert!(whole, "{fact} in {head}");
+        }
+    }
+}
+
+#[test]
+fn without_unicode_no_screen_draws_anything_but_ascii() {
+    let (root, _driver) = told();
+    let options = Options { ascii: true, ..Options::new(root.path()) };
+    let mut driver = Driver::with(&options, 140, 40);
+    for key in [
+        "1", "space", "2", "left", "w", "w", "w", "3", "d", "4", "5", "6", "?", "esc", ":", "esc", "1", "n", "esc", "o",
+    ] {
+        driver.key(key);
+        let text = driver.text();
+        let strange: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
+        assert!(strange.is_empty(), "after {key}: {strange:?}\n{text}");
+    }
+}
+
+#[test]
+fn a_command_of_another_screen_is_seen_on_that_screen() {
+    let (_root, mut driver) = open(140, 40, &Fixture::default());
+    driver.keys(&["1", ":"]);
+    driver.typed("next grid: by size, 1x1, 2x1, 2x2, 3x2, 3x3, 4x3");
+    driver.key("enter");
+    assert_eq!(driver.app.screen(), ScreenKind::Run);
+    assert!(driver.shows("charts 1-1 of"), "{}", driver.text());
+}
+
+#[test]
+fn the_help_has_every_key_and_its_whole_text_at_every_size() {
+    let (_root, mut driver) = open(80, 24, &Fixture::default());
+    for (width, height) in [(80, 24), (140, 40), (220, 60)] {
+        driver.resize(width, height);
+        driver.keys(&["2", "?"]);
+        let mut seen = String::new();
+        for _ in 0..12 {
+            seen.push_str(&driver.text());
+            driver.key("pagedown");
+        }
+        driver.key("esc");
+        let words: String = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+        for binding in crate::app::screens::run::BINDINGS {
+            let ends = binding.help.split_whitespace().last().unwrap();
+            assert!(words.contains(ends), "{width}x{height}: {} is cut", binding.help);
+        }
+    }
+}
+
+#[test]
+fn the_hints_of_a_layer_can_be_clicked() {
+    let (_root, mut driver) = open(140, 40, &Fixture::default());
+    driver.key("/");
+    driver.typed("^val");
+    let text = driver.text();
+    let foot = text.lines().last().unwrap();
+    let column = foot.chars().take_while(|c| *c != '⏎').count();
+    driver.click(column as u16, 39);
+    assert!(driver.shows("filter ^val") && !driver.shows("> ^val"), "{}", driver.text());
+}

@@ -88,9 +88,9 @@ fn without_unicode_nothing_but_ascii_is_drawn_in_the_table() {
 fn every_column_sorts_by_keys_and_by_its_title() {
     let (root, _lock) = four();
     let mut driver = Driver::new(root.path(), 160, 40);
-    driver.keys(&["s", "s"]);
+    driver.keys(&["o", "n", "enter"]);
     assert_eq!(names(&mut driver), ["died", "first", "runs", "second"], "by name");
-    driver.key("S");
+    driver.key("O");
     assert_eq!(names(&mut driver), ["second", "runs", "first", "died"]);
     let text = driver.text();
     let titles = text.lines().nth(2).unwrap();
@@ -101,11 +101,25 @@ fn every_column_sorts_by_keys_and_by_its_title() {
     assert_eq!(names(&mut driver), ["second", "first", "died", "runs"], "by the best held-out l1:\n{}", driver.text());
     driver.click(at as u16 + 1, 2);
     assert_eq!(names(&mut driver), ["runs", "died", "first", "second"]);
-    // Round through all columns and back to the beginning.
-    for _ in 0..16 {
-        driver.key("s");
+    // Every column there is, whether it has room or not, then the beginning.
+    driver.resize(60, 24);
+    for place in (0..=15).rev() {
+        driver.keys(&["o", "home"]);
+        (0..place).for_each(|_| driver.key("down"));
+        driver.key("enter");
         assert_eq!(names(&mut driver).len(), 4);
     }
+    assert_eq!(names(&mut driver), ["runs", "died", "second", "first"]);
+}
+
+#[test]
+fn the_same_column_again_turns_the_order_round() {
+    let (root, _lock) = four();
+    let mut driver = Driver::new(root.path(), 140, 40);
+    driver.keys(&["o", "n", "enter", "o"]);
+    assert!(driver.shows("now; again turns it round"), "{}", driver.text());
+    driver.key("enter");
+    assert_eq!(names(&mut driver), ["second", "runs", "first", "died"]);
 }
 
 #[test]
@@ -113,7 +127,7 @@ fn the_selection_stays_with_its_session_whatever_happens_around_it() {
     let (root, _lock) = four();
     let mut driver = Driver::new(root.path(), 140, 40);
     select(&mut driver, "second");
-    driver.keys(&["s", "s"]);
+    driver.keys(&["o", "n", "enter"]);
     assert_eq!(selected(&mut driver), "second");
     Fixture { id: "260304-123000-newest", ..Fixture::default() }.make(root.path());
     driver.event(Event::Listings(crate::session::list(root.path()).unwrap()));
@@ -173,11 +187,13 @@ fn a_session_that_runs_is_asked_by_its_keys() {
     let (root, _lock) = four();
     let mut driver = Driver::new(root.path(), 140, 40);
     select(&mut driver, "runs");
-    driver.keys(&["p", "x", "c", "i"]);
+    driver.keys(&["p", "s"]);
+    assert!(driver.shows("stop runs?") && driver.commands.len() == 1, "{}", driver.text());
+    driver.keys(&["esc", "s", "y", "c", "i"]);
     let asked: Vec<&Request> = driver.commands.iter().map(|(_, request)| request).collect();
     assert_eq!(asked, [&Request::Pause, &Request::Stop, &Request::Checkpoint, &Request::Sample]);
     assert!(driver.commands.iter().all(|(id, _)| id == "260304-090000-runs"));
-    assert!(driver.shows("asked 260304-090000-runs"), "asked, not done: {}", driver.text());
+    assert!(driver.shows("asked runs, which answers"), "asked, not done: {}", driver.text());
 }
 
 #[test]
@@ -196,7 +212,7 @@ fn a_learning_rate_is_checked_before_it_is_sent() {
     let (root, _lock) = four();
     let mut driver = Driver::new(root.path(), 140, 40);
     select(&mut driver, "runs");
-    driver.keys(&["l", "ctrl-u"]);
+    driver.keys(&["L", "ctrl-u"]);
     driver.typed("fast");
     driver.key("enter");
     assert!(driver.shows("`fast` is no number") && driver.commands.is_empty());
@@ -215,7 +231,7 @@ fn keys_that_make_no_sense_say_why() {
     let (root, _lock) = four();
     let mut driver = Driver::new(root.path(), 140, 40);
     select(&mut driver, "first");
-    for key in ["p", "x", "c", "i", "l"] {
+    for key in ["p", "s", "c", "i", "L"] {
         driver.key(key);
         assert!(driver.shows("first has finished: there is no process to ask"), "{key}: {}", driver.text());
         driver.key("esc");
@@ -235,7 +251,7 @@ fn keys_that_make_no_sense_say_why() {
     assert!(driver.shows("is under way"), "{}", driver.text());
     driver.key("esc");
     driver.key("d");
-    assert!(driver.shows("x stops it"), "{}", driver.text());
+    assert!(driver.shows("s stops it"), "{}", driver.text());
     driver.keys(&["esc", "m"]);
     assert!(driver.shows("none is marked yet"));
     assert!(driver.commands.is_empty());
@@ -427,7 +443,7 @@ fn an_empty_list_says_what_to_do_and_an_unreadable_one_why() {
     let root = tempfile::tempdir().unwrap();
     let mut driver = Driver::new(&root.path().join("none"), 80, 24);
     assert!(driver.shows("no sessions yet") && driver.shows("n starts one"), "{}", driver.text());
-    for key in ["enter", "p", "d", "t", "r", "space", "b", "s", "S"] {
+    for key in ["enter", "p", "d", "t", "r", "space", "b", "s", "o", "O"] {
         driver.key(key);
         driver.picture();
     }
@@ -489,4 +505,21 @@ fn every_size_is_drawn_whole_with_names_of_any_width() {
             driver.picture();
         }
     }
+}
+
+#[test]
+fn the_machine_stands_in_the_rule_while_something_trains_on_it() {
+    let (root, _lock) = four();
+    let mut driver = Driver::new(root.path(), 140, 40);
+    assert!(!driver.shows("GiB"));
+    driver.app.shared.machine = Some(crate::app::screens::system::Strip {
+        head: "gpu0".to_owned(),
+        levels: vec![0.0, 50.0, 100.0],
+        facts: vec![" 97 %".to_owned(), "41.2/80 GiB".to_owned()],
+    });
+    let text = driver.text();
+    let rule = text.lines().nth(1).unwrap();
+    assert!(rule.contains("gpu0 ▁▅█  97 % · 41.2/80 GiB"), "{rule}");
+    driver.click(rule.chars().take_while(|c| *c != 'g').count() as u16, 1);
+    assert_eq!(driver.app.screen(), ScreenKind::System);
 }

@@ -42,6 +42,10 @@ pub enum Verb {
     ZoomOut,
     /// All there is.
     ZoomAll,
+    /// A part to the left.
+    PanLeft,
+    /// A part to the right.
+    PanRight,
     /// Ten cells to the left with the crosshair.
     FarLeft,
     /// Ten to the right.
@@ -68,6 +72,18 @@ const fn key(keys: &'static [&'static str], verb: Verb, hint: &'static str, help
 
 /// The keys.
 pub const BINDINGS: &[Binding] = &[
+    Binding::new(
+        &["left", "h"],
+        action::Verb::Move(action::Move::Left),
+        "crosshair",
+        "The crosshair to the left; in the table, the session before",
+    ),
+    Binding::new(
+        &["right", "l"],
+        action::Verb::Move(action::Move::Right),
+        "",
+        "The crosshair to the right; in the table, the next session",
+    ),
     key(&["t"], Verb::Table, "table", "Show the table of values, or hide it"),
     key(&["v"], Verb::Which, "value", "Values of the table: final, best, at the crosshair"),
     key(&["d"], Verb::Config, "config", "Show what the configs differ in, or hide it"),
@@ -86,6 +102,8 @@ pub const BINDINGS: &[Binding] = &[
     key(&["+", "="], Verb::ZoomIn, "", "Zoom in around the crosshair, or at the newest end"),
     key(&["-"], Verb::ZoomOut, "", "Zoom out"),
     key(&["0"], Verb::ZoomAll, "", "The whole runs"),
+    key(&[","], Verb::PanLeft, "", "Move the window to the left"),
+    key(&["."], Verb::PanRight, "", "Move the window to the right"),
     key(&["shift-left", "["], Verb::FarLeft, "", "The crosshair ten cells to the left"),
     key(&["shift-right", "]"], Verb::FarRight, "", "The crosshair ten cells to the right"),
     key(&["y"], Verb::LogY, "", "Logarithmic y axis of the series in focus"),
@@ -137,6 +155,8 @@ pub fn act(compare: &mut Compare, verb: Verb, cx: &mut Cx<'_>) {
         Verb::ZoomIn => compare.lens.zoom(0.5, None, span, extent),
         Verb::ZoomOut => compare.lens.zoom(2.0, None, span, extent),
         Verb::ZoomAll => compare.lens.window = crate::app::data::Window::All,
+        Verb::PanLeft => compare.lens.pan(-0.25, span, extent),
+        Verb::PanRight => compare.lens.pan(0.25, span, extent),
         Verb::FarLeft => compare.lens.walk(-10.0, columns, span),
         Verb::FarRight => compare.lens.walk(10.0, columns, span),
         Verb::Grid => settings.grid = (settings.grid + 1) % GRIDS.len(),

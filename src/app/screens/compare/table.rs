@@ -33,6 +33,8 @@ pub fn rows_in(area: Rect) -> usize {
 /// The columns that have room.
 struct Columns {
     name: usize,
+    /// Cells that the baseline's column has beyond those of a value, for its heading.
+    wider: usize,
     /// Entries, the baseline first.
     entries: Vec<usize>,
     /// Cells of a difference with the space before it; none where there is no room for one.
@@ -52,13 +54,16 @@ impl Columns {
         let at = others.iter().position(|&place| place == compare.chosen()).unwrap_or(0);
         let first = (at + 1).saturating_sub(room).min(others.len().saturating_sub(room));
         let shown = others.into_iter().skip(first).take(room);
-        let entries = std::iter::once(base).chain(shown).filter(|&place| place < compare.entries.len()).collect();
-        Self { name, entries, difference }
+        let entries: Vec<usize> =
+            std::iter::once(base).chain(shown).filter(|&place| place < compare.entries.len()).collect();
+        let spare = free.saturating_sub(entries.len().saturating_sub(1) * (GAP + VALUE + difference));
+        let label = compare.entries.get(base).map_or(0, |entry| text::width(&entry.label));
+        Self { name, wider: label.saturating_sub(VALUE).min(spare), entries, difference }
     }
 
     /// Where a column's value ends: only the baseline, which is first, has no difference behind it.
     fn value_right(&self, area: Rect, column: usize) -> u16 {
-        let first = usize::from(area.x) + 1 + self.name + 2 + VALUE;
+        let first = usize::from(area.x) + 1 + self.name + 2 + VALUE + self.wider;
         let others = column * (GAP + VALUE) + column.saturating_sub(1) * self.difference;
         (first + others) as u16
     }
@@ -80,7 +85,7 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
     for (column, &place) in columns.entries.iter().enumerate() {
         let entry = &compare.entries[place];
         let right = columns.right(area, column).min(area.right());
-        let room = VALUE + 1 + if column > 0 { columns.difference } else { 0 };
+        let room = VALUE + 1 + if column > 0 { columns.difference } else { columns.wider };
         let label = text::fit(&entry.label, room, shared.glyphs.ellipsis);
         let style = theme.series[entry.colour % theme.series.len()];
         let style = if place == compare.chosen() && compare.entries.len() > 1 {

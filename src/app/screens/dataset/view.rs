@@ -272,7 +272,7 @@ fn foot(dataset: &Dataset, pairs: &Pairs, shared: &Shared, area: Rect, buffer: &
 
 fn progress(running: &Running, pairs: &Pairs, shared: &Shared) -> String {
     let share = running.done as f64 / running.all.max(1) as f64;
-    let bar = meter::bar(share, 16, &shared.glyphs);
+    let bar = meter::bar(share, 16, &shared.glyphs).concat();
     let of = if running.root() == pairs.root { String::new() } else { format!(" of {}", running.root().display()) };
     format!("checking {bar} {} of {}{of}", count(running.done), counted(running.all, "pair"))
 }

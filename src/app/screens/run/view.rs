@@ -5,12 +5,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget as _;
 
-use crate::app::data::{CurvesAnswer, XAxis};
+use crate::app::data::{CurvesAnswer, Plot, Window, XAxis};
 use crate::app::hits::{Hits, Target};
 use crate::app::plots::{self, Style};
 use crate::app::screens::run::grid::Grid;
-use crate::app::screens::run::pane::{self, Pane, Place};
-use crate::app::screens::run::{Run, title};
+use crate::app::screens::run::pane::{self, Place, Scene};
+use crate::app::screens::run::{Run, VITALS, title};
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::app::widgets::chart::{ChartView, Regions};
@@ -26,22 +26,22 @@ struct Layout {
 }
 
 fn layout(run: &Run, area: Rect) -> Layout {
-    let pane = match area.height {
-        _ if run.settings.pane == Pane::Nothing => 0,
-        0..16 => 0,
-        16..24 => 4,
-        24..36 => 7,
-        _ => 10,
-    };
-    let readout = if run.crosshair.is_some() && area.height >= 10 { 3 } else { 0 };
+    let readout = if run.lens.crosshair.is_some() && area.height >= 10 { 3 } else { 0 };
     // The last line says what the axis is.
-    let charts = area.height.saturating_sub(pane + readout + 1);
+    let room = area.height.saturating_sub(readout + 1);
+    let pane = if run.tall && area.height >= 10 { room } else { run.settings.pane.height(area.height) };
+    let charts = room.saturating_sub(pane);
     let at = |y: u16, height: u16| Rect { y, height, ..area };
     Layout {
         charts: at(area.y, charts),
         readout: at(area.y + charts, readout),
         pane: at(area.y + charts + readout, pane),
     }
+}
+
+/// Where what lies beneath the charts is drawn.
+pub fn pane_area(run: &Run, area: Rect) -> Rect {
+    layout(run, area).pane
 }
 
 /// How the charts lie on a screen of this size.
@@ -72,14 +72,25 @@ pub fn draw(run: &Run, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &
         text::put(buffer, area.x + 2, area.y + area.height / 2, area.right(), words, theme.dim);
         return;
     };
-    charts(run, answer, shared, (grid(run, area), layout.charts), buffer, hits);
+    if !layout.charts.is_empty() {
+        charts(run, answer, shared, (grid(run, area), layout.charts), buffer, hits);
+    }
     if !layout.readout.is_empty() {
         readout(run, answer, shared, layout.readout, buffer);
     }
     if let Some(facts) = answer.sessions.first().filter(|_| !layout.pane.is_empty()) {
-        pane::draw(run.settings.pane, &run.pane, facts, place(run, answer), shared, layout.pane, buffer);
+        let scene = Scene { pane: run.settings.pane, facts, place: place(run, answer) };
+        pane::draw(&scene, &run.pane, shared, layout.pane, buffer, hits);
     }
-    footnote(run, answer, shared, Rect { y: area.bottom() - 1, height: 1, ..area }, buffer);
+    let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
+    match answer.sessions.first().and_then(|facts| facts.problems.first()) {
+        // Where nothing lies beneath the charts, what cannot be read is said here.
+        Some(problem) if layout.pane.is_empty() => {
+            let problem = text::fit(problem, usize::from(area.width.saturating_sub(2)), shared.glyphs.ellipsis);
+            text::put(buffer, foot.x + 1, foot.y, foot.right(), &problem, theme.bad);
+        }
+        _ => footnote(run, answer, shared, foot, buffer),
+    }
 }
 
 fn charts(
@@ -105,8 +116,9 @@ fn charts(
         let style = Style {
             log_y: run.settings.log_y.contains(series),
             cut_outliers: run.settings.cut_outliers,
-            half_life: run.half_life(),
-            crosshair: run.crosshair,
+            // Of many charts the last line says it once.
+            half_life: if run.alone { run.half_life() } else { 0.0 },
+            crosshair: run.lens.crosshair,
         };
         let chart = plots::chart(plot, answer, shared, style);
         let focused = run.first + index == run.focus;
@@ -123,13 +135,14 @@ fn charts(
 
 /// The point that the crosshair means: of the first chart that has one there.
 fn sampled<'a>(run: &Run, answer: &'a CurvesAnswer) -> Option<&'a Sampled> {
-    run.crosshair?;
+    run.lens.crosshair?;
     let lines = || answer.plots.iter().flat_map(|plot| &plot.lines).filter_map(|line| line.at.as_ref());
     // The newest of them: validation is recorded once in many steps.
     lines().max_by_key(|at| at.time_ns)
 }
 
-fn place(run: &Run, answer: &CurvesAnswer) -> Option<Place> {
+/// The instant of the crosshair.
+pub fn place(run: &Run, answer: &CurvesAnswer) -> Option<Place> {
     sampled(run, answer).map(|at| Place { step: at.step, time_ns: at.time_ns })
 }
 
@@ -153,7 +166,15 @@ fn readout(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffer
     );
     text::put(buffer, area.x + 2, area.y, area.right(), &head, theme.crosshair);
     let (mut x, mut y) = (area.x + 1, area.y + 1);
-    for plot in &answer.plots {
+    // The chart in focus, then what always is of interest, then the rest.
+    let focus = run.series.get(run.focus);
+    let rank = |plot: &&Plot| {
+        let vital = VITALS.iter().position(|name| *name == plot.series).unwrap_or(VITALS.len());
+        (Some(&plot.series) != focus, vital)
+    };
+    let mut plots: Vec<&Plot> = answer.plots.iter().collect();
+    plots.sort_by_key(rank);
+    for plot in plots {
         let Some(here) = plot.lines.first().and_then(|line| line.at) else { continue };
         let (unit, scale) = plots::unit(&plot.series);
         let mut value = plots::with_unit(here.value, scale, unit);
@@ -184,7 +205,7 @@ fn footnote(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffe
         words.push_str(" (log)");
     }
     let (from, to) = answer.window;
-    let whole = answer.window == answer.extent;
+    let whole = run.lens.window == Window::All;
     words.push_str(&match (whole, answer.axis) {
         (true, _) => format!("{dot}whole run"),
         (false, XAxis::Wall | XAxis::Relative) => format!("{dot}{} in view", title::duration(to - from)),
@@ -192,6 +213,11 @@ fn footnote(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffe
     });
     if run.half_life() > 0.0 {
         words.push_str(&format!("{dot}smoothed over {} steps", number::value(run.half_life())));
+    }
+    let newest = answer.plots.iter().flat_map(|plot| &plot.lines).filter_map(|line| Some(line.last?.time_ns)).max();
+    if let Some(newest) = newest.and_then(|time_ns| Timestamp::from_nanosecond(i128::from(time_ns)).ok()) {
+        let time = newest.to_zoned_datetime(shared.zone.clone()).strftime("%H:%M:%S").to_string();
+        words.push_str(&format!("{dot}newest {time}"));
     }
     if !run.filter.is_empty() {
         words.push_str(&format!("{dot}filter {}", run.filter));

@@ -85,11 +85,7 @@ impl Found {
 /// Look. What did not change since `before` is not read again; `measured` is the step of the newest value that the
 /// list of sessions knows.
 pub fn find(folder: &Folder, before: Option<&Found>, measured: Option<i64>) -> Found {
-    let mut found = Found { id: folder.id(), folder: folder.samples(), measured, ..Found::default() };
-    match steps(&found.folder, before) {
-        Ok(steps) => found.steps = steps,
-        Err(error) => found.problem = Some(format!("{} cannot be read: {error}", found.folder.display())),
-    }
+    let mut found = Found { measured, ..find_pictures(folder, before) };
     match before {
         // A config does not change while a session is looked at.
         Some(before) => found.every = before.every,
@@ -101,6 +97,16 @@ pub fn find(folder: &Folder, before: Option<&Found>, measured: Option<i64>) -> F
     match before.filter(|before| before.measured == measured) {
         Some(before) => found.values.clone_from(&before.values),
         None => found.values = values(&folder.metrics()),
+    }
+    found
+}
+
+/// Look for the pictures alone.
+pub fn find_pictures(folder: &Folder, before: Option<&Found>) -> Found {
+    let mut found = Found { id: folder.id(), folder: folder.samples(), ..Found::default() };
+    match steps(&found.folder, before) {
+        Ok(steps) => found.steps = steps,
+        Err(error) => found.problem = Some(format!("{} cannot be read: {error}", found.folder.display())),
     }
     found
 }

@@ -6,8 +6,15 @@ use crate::app::widgets::picture::fit;
 
 /// The pane that is the line of steps, for the mouse; pictures are 0, 1 and 2.
 pub const TICKS: usize = 9;
+/// The first pane of the strip along the training.
+pub const FILM: usize = 100;
 /// Columns between two pictures.
 const GAP: u16 = 2;
+/// Rows of the pictures of the strip, at the least and at the most.
+const LEAST_FILM_ROWS: u16 = 4;
+const FILM_ROWS: u16 = 10;
+/// Columns that a step needs to be read.
+const LABEL: u16 = 7;
 
 /// Where everything lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +77,40 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// Where a strip of pictures along the training lies, if the others leave room for it: the places of the steps, of
+    /// `steps` that there are, evenly spread and with the one that is shown (`at`) among them.
+    pub fn film(&self, steps: usize, at: usize, source: (u32, u32), ratio: f64) -> Vec<(usize, Rect)> {
+        let Some(first) = self.pictures.first() else { return Vec::new() };
+        let bottom = self.pictures.iter().map(|place| place.bottom()).max().unwrap_or(self.foot.y);
+        // A free row above, one for the steps.
+        let height = self.foot.y.saturating_sub(bottom + 3).min(FILM_ROWS);
+        if height < LEAST_FILM_ROWS {
+            return Vec::new();
+        }
+        let width = self.foot.right().saturating_sub(first.x + 1);
+        let size = fit(source, Size::new(width, height), ratio);
+        let column = size.width.max(LABEL);
+        let count = usize::from((width + 1) / (column + 1)).min(steps);
+        if count < 2 {
+            return Vec::new();
+        }
+        let mut places: Vec<usize> = (0..count).map(|index| index * (steps - 1) / (count - 1)).collect();
+        if let Some(nearest) = places.iter_mut().min_by_key(|place| place.abs_diff(at)) {
+            *nearest = at;
+        }
+        (0..)
+            .zip(places)
+            .map(|(index, step): (u16, usize)| {
+                (
+                    step,
+                    Rect { x: first.x + index * (column + 1), y: bottom + 2, width: size.width, height: size.height },
+                )
+            })
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +127,21 @@ mod tests {
         let tall = Layout::of(Rect::new(0, 1, 40, 98), 3, (1, 1), 2.0);
         assert_eq!(sizes(&tall), [(38, 19); 3]);
         assert!(tall.pictures.windows(2).all(|pair| pair[0].bottom() < pair[1].y));
+    }
+
+    #[test]
+    fn the_strip_holds_the_first_the_last_and_the_shown_step_beneath_the_pictures() {
+        let layout = Layout::of(Rect::new(0, 1, 140, 38), 3, (1, 1), 2.0);
+        let film = layout.film(40, 7, (1, 1), 2.0);
+        let steps: Vec<usize> = film.iter().map(|(step, _)| *step).collect();
+        assert!(steps.len() > 4 && steps.is_sorted() && steps.contains(&7), "{steps:?}");
+        assert_eq!((steps.first(), steps.last()), (Some(&0), Some(&39)));
+        for (_, place) in &film {
+            assert!(place.y > layout.pictures[0].bottom() && place.bottom() <= layout.foot.y && place.right() < 140);
+        }
+        assert!(layout.film(1, 0, (1, 1), 2.0).is_empty(), "one step is no course");
+        assert!(Layout::of(Rect::new(0, 1, 80, 22), 3, (3, 1), 2.0).film(9, 0, (3, 1), 2.0).len() != 1);
+        assert!(Layout::of(Rect::new(0, 1, 220, 58), 2, (1, 1), 2.0).film(9, 0, (1, 1), 2.0).is_empty(), "no room");
     }
 
     #[test]

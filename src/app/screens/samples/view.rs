@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::hits::{Hits, Target};
 use crate::app::screens::samples::found::{Every, Found};
-use crate::app::screens::samples::layout::{Layout, TICKS};
+use crate::app::screens::samples::layout::{FILM, Layout, TICKS};
 use crate::app::screens::samples::{Against, Samples, View, name_of, ticks};
 use crate::app::shared::Shared;
 use crate::app::text;
@@ -61,7 +61,20 @@ pub fn draw(samples: &Samples, shared: &Shared, area: Rect, buffer: &mut Buffer,
         let drawn = samples.gallery.draw(index, shared, *place, buffer, hits);
         hits.push(drawn, Target::Pane(index));
     }
+    film(samples, own, &layout, shared, buffer, hits);
     foot(samples, own, shared, layout.foot, buffer, hits);
+}
+
+/// The sample along the training, each with its step; a click shows one of them.
+fn film(samples: &Samples, own: &Found, layout: &Layout, shared: &Shared, buffer: &mut Buffer, hits: &mut Hits) {
+    for (index, (at, place)) in samples.film_places(layout, shared).into_iter().enumerate() {
+        let Some(step) = own.steps.get(at) else { continue };
+        let style = if at == samples.at { shared.theme.accent } else { shared.theme.dim };
+        text::put(buffer, place.x, place.y - 1, buffer.area.right(), &count(step.step), style);
+        samples.film.draw(index, shared, place, buffer, hits);
+        let whole = Rect { y: place.y - 1, height: place.height + 1, ..place };
+        hits.push(whole, Target::Pane(FILM + at));
+    }
 }
 
 /// The step that is shown, in words.

@@ -73,13 +73,13 @@ impl Column {
             Self::Epoch => "epoch",
             Self::Progress => "progress",
             Self::Steps => "step",
-            Self::Eta => "left",
+            Self::Eta => "eta",
             Self::Loss => "loss",
-            Self::Trend => "course",
-            Self::Metric => "held out",
+            Self::Trend => "trend",
+            Self::Metric => "val",
             Self::Best => "best",
             Self::Speed => "img/s",
-            Self::Device => "gpu",
+            Self::Device => "device",
             Self::Age => "age",
             Self::Tags => "tags",
         }
@@ -98,8 +98,9 @@ impl Column {
     fn widths(self, longest_name: u16, longest_tags: u16) -> (u16, u16) {
         match self {
             Self::State | Self::Speed => (7, 7),
-            Self::Name => (8, longest_name.clamp(8, 40)),
-            Self::Track | Self::Eta => (9, 9),
+            Self::Name => (longest_name.clamp(8, 16), longest_name.clamp(8, 40)),
+            Self::Track => (9, 9),
+            Self::Eta => (7, 9),
             Self::Progress => (8, 14),
             Self::Steps => (15, 15),
             Self::Epoch | Self::Loss | Self::Trend | Self::Best => (8, 8),
@@ -204,7 +205,8 @@ pub fn cell(
         Column::Progress => match listing.progress() {
             Some(share) => {
                 let style = if listing.state.is_some_and(State::is_active) { theme.accent } else { theme.dim };
-                one(meter::bar(share, usize::from(cells), glyphs), style)
+                let [full, rest] = meter::bar(share, usize::from(cells), glyphs);
+                vec![(full, style), (rest, theme.rule)]
             }
             None => one(glyphs.none.to_owned(), theme.dim),
         },

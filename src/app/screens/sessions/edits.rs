@@ -50,7 +50,7 @@ fn archive(listing: &Listing, cx: &mut Cx<'_>) {
 
 fn ask_delete(listing: &Listing, cx: &mut Cx<'_>) {
     if listing.state.is_some_and(State::is_active) {
-        cx.say(format!("delete: {} is under way; x stops it", listing.name), Tone::Warn);
+        cx.say(format!("delete: {} is under way; s stops it", listing.name), Tone::Warn);
         return;
     }
     let children = cx.shared.listings.iter().filter(|it| it.parent.as_ref() == Some(&listing.id)).count();
@@ -81,7 +81,7 @@ pub fn typed(purpose: &Purpose, text: &str, cx: &mut Cx<'_>) {
                 Err(error) => Reply::Failed(format!("delete: {error}")),
             });
         }
-        Purpose::Filter | Purpose::LearningRate(_) => {}
+        Purpose::Filter | Purpose::LearningRate(_) | Purpose::Stop(_) | Purpose::Sort => {}
     }
 }
 

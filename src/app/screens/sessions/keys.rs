@@ -41,7 +41,7 @@ pub enum Verb {
     Archive,
     /// Delete.
     Delete,
-    /// Sort by the next column.
+    /// Sort by a column.
     Sort,
     /// The other way round.
     Reverse,
@@ -112,10 +112,15 @@ const fn table(hints: Hints) -> [Binding; 19] {
             "Go on with a session that was stopped, failed or crashed",
         ),
         key(&["p"], Verb::Pause, when(active, "pause"), "Pause the session at its next step, or let it go on"),
-        key(&["x"], Verb::Stop, when(active, "stop"), "Let the session finish its step, write a checkpoint and end"),
+        key(
+            &["s", "x"],
+            Verb::Stop,
+            when(active, "stop"),
+            "Stop: let the session finish its step, write a checkpoint and end",
+        ),
         key(&["c"], Verb::Checkpoint, when(active, "checkpoint"), "Write a checkpoint now"),
         key(&["i"], Verb::Sample, when(active, "sample"), "Write sample pictures now"),
-        key(&["l"], Verb::LearningRate, when(active, "lr"), "Set the learning rate"),
+        key(&["L", "l"], Verb::LearningRate, when(active, "lr"), "Set the learning rate"),
         key(&["b"], Verb::Branch, when(ended, "branch"), "Begin a new session from one of its checkpoints"),
         key(&["space"], Verb::Mark, when(some, "mark"), "Mark the session for comparison, or no longer"),
         key(&["m"], Verb::Compare, when(some, "compare"), "Compare the marked sessions"),
@@ -125,8 +130,8 @@ const fn table(hints: Hints) -> [Binding; 19] {
             when(some, "filter"),
             "Which sessions: state:running track:pix loss<0.1 tag:paper -name:old",
         ),
-        key(&["s"], Verb::Sort, when(some, "sort"), "Sort by the next column"),
-        key(&["S"], Verb::Reverse, "", "Sort the other way round"),
+        key(&["o"], Verb::Sort, when(some, "sort"), "Sort by a column; by the same one again, the other way round"),
+        key(&["O"], Verb::Reverse, "", "Sort the other way round"),
         key(&["t"], Verb::Tags, when(ended, "tags"), "Change the tags"),
         key(&["N"], Verb::Notes, "", "Change the notes"),
         key(&["R"], Verb::Rename, "", "Give the session another name"),

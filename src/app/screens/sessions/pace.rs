@@ -22,16 +22,23 @@ pub struct Paces(HashMap<String, Pace>);
 struct Pace {
     generation: u32,
     seen: VecDeque<(Timestamp, i64)>,
+    /// What was recorded last before a pause: the time since then is not the run's.
+    paused_at: Option<Timestamp>,
 }
 
 impl Paces {
     /// Take the newest positions in.
     pub fn look(&mut self, listings: &[Listing]) {
-        let running = |listing: &&Listing| listing.state == Some(State::Running);
-        self.0.retain(|id, _| listings.iter().filter(running).any(|listing| listing.id == *id));
-        for listing in listings.iter().filter(running) {
+        let alive = |listing: &&Listing| matches!(listing.state, Some(State::Running | State::Paused));
+        self.0.retain(|id, _| listings.iter().filter(alive).any(|listing| listing.id == *id));
+        for listing in listings.iter().filter(alive) {
             let (Some(time), Some(step)) = (listing.last_recorded, listing.step) else { continue };
-            self.0.entry(listing.id.clone()).or_default().take(listing.generation, time, step);
+            let pace = self.0.entry(listing.id.clone()).or_default();
+            if listing.state == Some(State::Paused) {
+                *pace = Pace { generation: listing.generation, seen: VecDeque::new(), paused_at: Some(time) };
+            } else {
+                pace.take(listing.generation, time, step);
+            }
         }
     }
 
@@ -52,7 +59,10 @@ impl Pace {
     fn take(&mut self, generation: u32, time: Timestamp, step: i64) {
         let back = self.seen.back().is_some_and(|(at, before)| step < *before || time < *at);
         if generation != self.generation || back {
-            *self = Self { generation, seen: VecDeque::new() };
+            *self = Self { generation, ..Self::default() };
+        }
+        if self.paused_at == Some(time) {
+            return;
         }
         if self.seen.back().is_some_and(|(at, _)| *at == time) {
             return;
@@ -88,7 +98,8 @@ pub fn left(secs: f64) -> String {
 pub fn ago(secs: f64) -> String {
     let whole = secs.max(0.0) as u64;
     match whole {
-        0..60 => format!("{whole} s"),
+        // Seconds would tick where nothing else changes.
+        0..60 => "<1 m".to_owned(),
         60..3600 => format!("{} m", whole / 60),
         3600..86_400 => format!("{} h", whole / 3600),
         _ => format!("{} d", whole / 86_400),
@@ -147,10 +158,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_no_part_of_the_pace() {
+        let mut paces = Paces::default();
+        for second in 0..20 {
+            paces.look(&[at(second, second * 2)]);
+        }
+        let paused = Listing { state: Some(State::Paused), ..at(20, 40) };
+        paces.look(&[paused]);
+        // It goes on ten minutes later; what is listed first is still what was recorded before.
+        paces.look(&[at(20, 40)]);
+        for second in 0..20 {
+            paces.look(&[at(620 + second, 41 + second * 2)]);
+        }
+        let secs_a_step = paces.left(&at(639, 9_000)).unwrap() / 1000.0;
+        assert!((secs_a_step - 0.5).abs() < 0.01, "{secs_a_step}");
+    }
+
+    #[test]
     fn times_are_short_and_of_one_kind() {
         let shown = [0.0, 44.2, 119.0, 1260.0, 4320.0, 266_400.0, f64::MAX].map(left);
         assert_eq!(shown, ["0 s", "45 s", "119 s", "21 m", "1h 12m", "3d 2h", "11574d"]);
         assert!(shown.iter().all(|text| text.len() <= 7));
-        assert_eq!([0.4, 59.9, 60.0, 7_199.0, 90_000.0].map(ago), ["0 s", "59 s", "1 m", "1 h", "1 d"]);
+        assert_eq!([0.4, 59.9, 60.0, 7_199.0, 90_000.0].map(ago), ["<1 m", "<1 m", "1 m", "1 h", "1 d"]);
     }
 }

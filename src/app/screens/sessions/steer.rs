@@ -1,7 +1,7 @@
 //! Commands to the process of a session, and processes for sessions that have none.
 
 use crate::app::effect::Lane;
-use crate::app::layers::{self, Kind, Layer, Prompt};
+use crate::app::layers::{self, Confirm, Kind, Layer, Prompt};
 use crate::app::screens::sessions::start::{Start, start};
 use crate::app::screens::sessions::{Purpose, Sessions, Verb};
 use crate::app::shared::Cx;
@@ -19,7 +19,7 @@ pub fn act(verb: Verb, listing: &Listing, cx: &mut Cx<'_>) {
     let request = match verb {
         Verb::Pause if listing.state == Some(State::Paused) => Request::Resume,
         Verb::Pause => Request::Pause,
-        Verb::Stop => Request::Stop,
+        Verb::Stop => return ask_stop(listing, cx),
         Verb::Checkpoint => Request::Checkpoint,
         Verb::Sample => Request::Sample,
         Verb::LearningRate => return ask_lr(listing, cx),
@@ -45,6 +45,14 @@ fn takes_commands(what: &str, listing: &Listing, cx: &mut Cx<'_>) -> bool {
     };
     cx.say(format!("{what}: {name} {why}"), Tone::Warn);
     false
+}
+
+/// A run that ends by a slip of the finger costs hours: asked first.
+fn ask_stop(listing: &Listing, cx: &mut Cx<'_>) {
+    if takes_commands(&Request::Stop.to_string(), listing, cx) {
+        let purpose = layers::Purpose::Sessions(Purpose::Stop(listing.id.clone()));
+        cx.open(Layer::Confirm(Confirm::stop(listing, purpose)));
+    }
 }
 
 fn ask_lr(listing: &Listing, cx: &mut Cx<'_>) {

@@ -3,11 +3,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::action::{AppVerb, Verb};
 use crate::app::hits::{Hits, Target};
+use crate::app::screens::ScreenKind;
 use crate::app::screens::sessions::columns::{self, Column, GAP, MARGIN};
 use crate::app::screens::sessions::{Sessions, details};
 use crate::app::shared::Shared;
 use crate::app::text;
+use crate::app::widgets::meter;
 use crate::session::Listing;
 
 /// Rows of the part about the selected session, its rule included.
@@ -55,6 +58,7 @@ pub fn draw(sessions: &Sessions, shared: &Shared, area: Rect, buffer: &mut Buffe
     let regions = sessions.regions(shared, area);
     if let Some(y) = regions.rule {
         text::rule(buffer, Rect { y, height: 1, ..area }, shared.glyphs.rule, shared.theme.rule);
+        machine(shared, Rect { y, height: 1, ..area }, buffer, hits);
     }
     told(sessions, shared, regions, buffer);
     if sessions.rows.is_empty() {
@@ -75,6 +79,29 @@ pub fn draw(sessions: &Sessions, shared: &Shared, area: Rect, buffer: &mut Buffe
         details::draw(listing, sessions.details.as_ref(), shared, place, buffer);
         rest(sessions, shared, first, page, place, buffer);
     }
+}
+
+/// How the machine does, in the rule beneath the first line; a click leads to its screen.
+fn machine(shared: &Shared, rule: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let Some(machine) = &shared.machine else { return };
+    let theme = &shared.theme;
+    // Of 0 to 100 percent, not of what there was.
+    let scaled = machine.levels.iter().map(|load| load / 100.0);
+    let levels = meter::levels(scaled, &shared.glyphs);
+    let facts = machine.facts.join(shared.glyphs.dot);
+    let pieces =
+        [(format!(" {} ", machine.head), theme.dim), (levels, theme.accent), (format!(" {facts} "), theme.text)];
+    let width: usize = pieces.iter().map(|(piece, _)| text::width(piece)).sum();
+    if width + 8 > usize::from(rule.width) {
+        return;
+    }
+    let begin = rule.right().saturating_sub(width as u16 + 2);
+    let mut x = begin;
+    for (piece, style) in &pieces {
+        x = text::put(buffer, x, rule.y, rule.right(), piece, *style);
+    }
+    let verb = Verb::App(AppVerb::Go(ScreenKind::System));
+    hits.push(Rect { x: begin, width: x - begin, ..rule }, Target::Verb(verb));
 }
 
 /// How many rows are out of sight, in the rule beneath them.

@@ -108,6 +108,18 @@ impl Pencil<'_> {
         self.x = self.x.saturating_add(cells + 2);
     }
 
+    /// A bar of so many cells, empty where nothing is known, and two cells of space.
+    fn bar(&mut self, share: Option<f64>, cells: u16, style: Style, shared: &Shared) {
+        let [full, rest] = meter::bar(share.unwrap_or(0.0), usize::from(cells), &shared.glyphs);
+        let known = if share.is_some() { cells } else { 0 };
+        let full_cells = text::width(&full) as u16;
+        let x = self.x;
+        self.left(&full, full_cells.min(known), style);
+        self.x = x + full_cells;
+        self.left(&rest, (cells - full_cells).min(known), shared.theme.rule);
+        self.x = x.saturating_add(cells + 2);
+    }
+
     /// `words` in so many cells, and two cells of space.
     fn left(&mut self, words: &str, cells: u16, style: Style) {
         if self.x < self.place.right() {
@@ -137,8 +149,7 @@ fn row(system: &System, source: Source<'_>, shared: &Shared, gpu: usize, place: 
     if middle {
         pencil.x -= 1;
         let cells = if wide { 12 } else { 6 };
-        let bar = load.map_or_else(String::new, |load| meter::bar(load / 100.0, usize::from(cells), glyphs));
-        pencil.left(&bar, cells, colour);
+        pencil.bar(load.map(|load| load / 100.0), cells, colour, shared);
     }
     let used = value("memory_used_bytes");
     let total = value("memory_total_bytes").or(info.map(|info| info.memory_bytes as f64)).filter(|total| *total > 0.0);
@@ -151,8 +162,7 @@ fn row(system: &System, source: Source<'_>, shared: &Shared, gpu: usize, place: 
     pencil.right(&words, 15, if share.is_some_and(|share| share > FULL) { theme.warn } else { theme.text });
     if wide {
         pencil.x -= 1;
-        let bar = share.map_or_else(String::new, |share| meter::bar(share, 8, glyphs));
-        pencil.left(&bar, 8, colour);
+        pencil.bar(share, 8, colour, shared);
     }
     let limit = value("power_limit_watts").or(info.and_then(|info| info.power_limit_watts));
     let words = match (value("power_watts"), limit) {

@@ -70,6 +70,16 @@ impl History {
         sample.1.get(series).copied()
     }
 
+    /// Means of these series over each of the newest `count` samples that has one, the newest last.
+    pub fn newest_means(&self, series: &[String], count: usize) -> Vec<f64> {
+        let first = self.samples.len().saturating_sub(count);
+        let mean = |values: &BTreeMap<String, f64>| {
+            let known: Vec<f64> = series.iter().filter_map(|name| values.get(name)).copied().collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        };
+        self.samples.range(first..).filter_map(|(_, values)| mean(values)).collect()
+    }
+
     /// A series in columns over a stretch of time, times `scale`: one list for each part without a gap, in which the
     /// series is told.
     pub fn columns(&self, series: &str, scale: f64, stretch: (f64, f64), columns: usize) -> Vec<Vec<Column>> {

@@ -135,7 +135,9 @@ pub fn draw(system: &System, source: Source<'_>, shared: &Shared, area: Rect, bu
         let x = text::put(buffer, x, y, area.right(), item.name, theme.dim);
         let x = text::put(buffer, x + 1, y, area.right(), &item.words, theme.text);
         if let Some(share) = item.share {
-            text::put(buffer, x + 1, y, area.right(), &meter::bar(share, BAR, &shared.glyphs), theme.series[7]);
+            let [full, rest] = meter::bar(share, BAR, &shared.glyphs);
+            let x = text::put(buffer, x + 1, y, area.right(), &full, theme.series[5]);
+            text::put(buffer, x, y, area.right(), &rest, theme.rule);
         }
     }
 }

@@ -19,6 +19,10 @@ pub enum Verb {
     ZoomOut,
     /// All there is.
     ZoomAll,
+    /// A part to the left.
+    PanLeft,
+    /// A part to the right.
+    PanRight,
     /// Ten cells to the left with the crosshair.
     FarLeft,
     /// Ten to the right.
@@ -31,11 +35,15 @@ const fn key(keys: &'static [&'static str], verb: Verb, hint: &'static str, help
 
 /// The keys.
 pub const BINDINGS: &[Binding] = &[
+    Binding::new(&["left"], action::Verb::Move(action::Move::Left), "crosshair", "The crosshair to the left"),
+    Binding::new(&["right", "l"], action::Verb::Move(action::Move::Right), "", "The crosshair to the right"),
     key(&["h"], Verb::History, "now/session", "This machine now, or what the open session recorded of its machine"),
     key(&["x"], Verb::Axis, "axis", "Next x axis of a session's telemetry: clock, time, step, epoch"),
     key(&["+", "="], Verb::ZoomIn, "zoom", "Zoom in around the crosshair, or at the newest end"),
     key(&["-"], Verb::ZoomOut, "", "Zoom out"),
     key(&["0"], Verb::ZoomAll, "", "All there is"),
+    key(&[","], Verb::PanLeft, "", "Move the window to the left"),
+    key(&["."], Verb::PanRight, "", "Move the window to the right"),
     key(&["shift-left", "["], Verb::FarLeft, "", "The crosshair ten cells to the left"),
     key(&["shift-right", "]"], Verb::FarRight, "", "The crosshair ten cells to the right"),
 ];
@@ -66,6 +74,8 @@ pub fn act(system: &mut System, verb: Verb, cx: &mut Cx<'_>) {
         Verb::ZoomIn => system.lens.zoom(0.5, None, stretch, extent),
         Verb::ZoomOut => system.lens.zoom(2.0, None, stretch, extent),
         Verb::ZoomAll => system.lens.window = Window::All,
+        Verb::PanLeft => system.lens.pan(-0.25, stretch, extent),
+        Verb::PanRight => system.lens.pan(0.25, stretch, extent),
         Verb::FarLeft => system.lens.walk(-10.0, cells, stretch),
         Verb::FarRight => system.lens.walk(10.0, cells, stretch),
     }

@@ -112,7 +112,7 @@ pub fn panels(names: &BTreeSet<&str>) -> Vec<Panel> {
             .iter()
             .enumerate()
             .filter(|(_, (name, _))| names.contains(name))
-            .map(|(place, &(name, label))| PanelLine { series: name.to_owned(), label, colour: 7 - 2 * place })
+            .map(|(place, &(name, label))| PanelLine { series: name.to_owned(), label, colour: 5 + place })
             .collect();
         let top = top(limit, |name| names.contains(name).then(|| name.to_owned()).into_iter().collect());
         (!lines.is_empty()).then(|| Panel { title: title.to_owned(), unit, scale, lines, top })

@@ -98,11 +98,19 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The place looked at: full height, before everything.
+    /// The place looked at: full height. What a line draws there stays, in the crosshair's colour: it is what one looks
+    /// at.
     pub(super) fn crosshair(&mut self) {
         let place = self.chart.crosshair.as_ref().and_then(|crosshair| self.column(crosshair.x));
-        if let Some(column) = place {
-            self.vertical(column, self.glyphs.crosshair, self.palette.crosshair);
+        let Some(column) = place else { return };
+        let style = self.palette.crosshair;
+        for row in 0..self.plot.height {
+            let Some(cell) = self.buffer.cell_mut((self.plot.x + column, self.plot.y + row)) else { continue };
+            if cell.symbol() == " " || cell.symbol() == self.glyphs.restart.encode_utf8(&mut [0; 4]) {
+                put(cell, self.glyphs.crosshair, style);
+            } else {
+                cell.set_style(style);
+            }
         }
     }
 

@@ -9,8 +9,8 @@ pub struct Palette {
     pub series: [Style; 8],
     /// Laid over a series' style for what is drawn faintly: older generations, sessions not in focus.
     pub dim: Style,
-    /// Laid over a series' style for what lies behind its line: raw values under the smoothed ones, bands.
-    pub band: Style,
+    /// What lies behind the line of each series: raw values under the smoothed ones, bands.
+    pub bands: [Style; 8],
     /// Tick labels, and words about an empty chart.
     pub axis: Style,
     /// The rule that holds the title.
@@ -41,7 +41,7 @@ impl Default for Palette {
         Self {
             series: [plain; 8],
             dim,
-            band: dim,
+            bands: [dim; 8],
             axis: dim,
             rule: dim,
             title: bold,

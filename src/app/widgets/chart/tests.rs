@@ -95,7 +95,7 @@ fn the_smoothed_line_stays_readable_on_the_values_behind_it() {
     chart.lines[0].smooth = Some(columns(&[2.0; 200], 20));
     let palette = Palette {
         series: [Style::new().fg(Color::Cyan); 8],
-        band: Style::new().add_modifier(Modifier::DIM),
+        bands: [Style::new().fg(Color::Cyan).add_modifier(Modifier::DIM); 8],
         ..Palette::default()
     };
     let buffer = drawn_in(&chart, &palette, 10, 4);

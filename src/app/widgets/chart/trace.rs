@@ -17,11 +17,12 @@ const FAR: f64 = 1e9;
 /// All lines of a chart, later ones on top.
 pub(super) fn all(chart: &Chart, palette: &Palette, canvas: &mut Canvas) {
     for line in &chart.lines {
-        let mut style = palette.series[line.colour % palette.series.len()];
+        let colour = line.colour % palette.series.len();
+        let (mut front, mut back) = (palette.series[colour], palette.bands[colour]);
         if line.dim {
-            style = style.patch(palette.dim);
+            (front, back) = (front.patch(palette.dim), back.patch(palette.dim));
         }
-        Tracer { x: chart.x, y: chart.y, canvas: &mut *canvas }.line(line, style, style.patch(palette.band));
+        Tracer { x: chart.x, y: chart.y, canvas: &mut *canvas }.line(line, front, back);
     }
 }
 
