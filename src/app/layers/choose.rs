@@ -71,7 +71,7 @@ impl Choose {
     /// Draw in the middle.
     pub fn draw(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let theme = &shared.theme;
-        let inside = panel(shared, area, area.width.min(48), self.rows.len() as u16 + 2, &self.title, buffer);
+        let inside = panel(shared, area, area.width.min(62), self.rows.len() as u16 + 2, &self.title, buffer);
         let page = usize::from(inside.height).max(1);
         let first = (self.at + 1).saturating_sub(page);
         let rows = self.rows.iter().enumerate().skip(first).take(usize::from(inside.height));

@@ -132,7 +132,7 @@ fn told() -> (tempfile::TempDir, Driver) {
     let root = tempfile::tempdir().unwrap();
     let folder = fixture.make(root.path());
     let events = std::fs::read_to_string(folder.events()).unwrap();
-    let alert = "{\"time\":\"2026-03-04T12:01:51Z\",\"step\":222,\"epoch\":4.44,\"generation\":0,\"kind\":\"alert\",\
+    let alert = "{\"time\":\"2026-03-04T12:01:51.2Z\",\"step\":222,\"epoch\":4.44,\"generation\":0,\"kind\":\"alert\",\
                  \"message\":\"loss/g 5.2 is 8 sigma above its mean\",\"series\":\"loss/g\",\"value\":5.2}\n";
     let (before, after) = events.split_at(events.find("{\"time\":\"2026-03-04T12:02:30Z").unwrap());
     std::fs::write(folder.events(), format!("{before}{alert}{after}")).unwrap();

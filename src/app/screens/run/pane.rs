@@ -71,7 +71,7 @@ impl Pane {
         match (self, height) {
             (Self::Nothing, _) | (_, 0..16) => 0,
             (Self::Samples, 16..24) => 8,
-            (Self::Samples, _) => (height * 2 / 5).clamp(8, 24),
+            (Self::Samples, _) => (height / 3).clamp(8, 20),
             (_, 16..24) => 5,
             (_, 24..36) => 8,
             _ => 11,

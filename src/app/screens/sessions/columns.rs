@@ -155,10 +155,15 @@ pub fn fitting(listings: &[Listing], width: u16) -> Vec<(Column, u16)> {
     let tags = longest(|listing| text::width(&listing.tags.join(" ")));
     let mut shown: Vec<Column> =
         Column::ALL.into_iter().filter(|column| listings.iter().any(|listing| column.is_filled(listing))).collect();
-    let least = |shown: &[Column]| -> u16 {
+    let needed = |shown: &[Column], name: u16| -> u16 {
         let cells: u16 = shown.iter().map(|column| column.widths(name, tags).0).sum();
         MARGIN + cells + GAP * (shown.len().saturating_sub(1)) as u16
     };
+    // Names are cut before what stays goes.
+    let kept: Vec<Column> = shown.iter().copied().filter(|it| it.leaves() <= Column::Loss.leaves()).collect();
+    let longest_name = name;
+    let name = if needed(&kept, name) > width { 0 } else { name };
+    let least = |shown: &[Column]| needed(shown, name);
     while least(&shown) > width {
         let Some(goes) = shown.iter().copied().filter(|it| it.leaves() > 0).max_by_key(|it| it.leaves()) else { break };
         shown.retain(|column| *column != goes);
@@ -166,9 +171,11 @@ pub fn fitting(listings: &[Listing], width: u16) -> Vec<(Column, u16)> {
     let mut spare = width.saturating_sub(least(&shown));
     let mut sized: Vec<(Column, u16)> = shown.into_iter().map(|column| (column, column.widths(name, tags).0)).collect();
     // Names first, as far as most need it; then the bar, the rest of the names, the tags.
-    for (column, most) in [(Column::Name, 24), (Column::Progress, 12), (Column::Name, 40), (Column::Tags, 40)] {
+    for (column, most) in
+        [(Column::Name, 24), (Column::Eta, 9), (Column::Progress, 12), (Column::Name, 40), (Column::Tags, 40)]
+    {
         let Some((_, cells)) = sized.iter_mut().find(|(it, _)| *it == column) else { continue };
-        let grown = most.min(column.widths(name, tags).1).max(*cells).min(*cells + spare);
+        let grown = most.min(column.widths(longest_name, tags).1).max(*cells).min(*cells + spare);
         spare -= grown - *cells;
         *cells = grown;
     }

@@ -128,7 +128,7 @@ fn bands_are_filled_behind_the_line() {
 }
 
 #[test]
-fn marks_stand_at_their_place_and_the_crosshair_goes_through_everything() {
+fn marks_stand_at_their_place_and_the_crosshair_goes_through_all_but_lines() {
     let mut chart = chart(&[1.0; 41], 12, 5);
     chart.x = Axis::new(Kind::Step, 0.0, 40.0);
     chart.y = Axis::new(Kind::Value, 0.0, 4.0);
@@ -143,7 +143,10 @@ fn marks_stand_at_their_place_and_the_crosshair_goes_through_everything() {
     assert_eq!(drawn(&chart, 12, 5), ["── loss ────", "   4  ▲ ┆", "   2    ┆", "   0 ⠉⠉⠉⠉⠉◆⠉", "     0    40"]);
     chart.crosshair = Some(Crosshair { x: 39.0, value: Some("1.5".to_owned()) });
     chart.value = Some("9.9".to_owned());
-    assert_eq!(drawn(&chart, 12, 5), ["── loss ────", "   4  ▲ ┆  ┊", "   2    ┆  ┊", "   0 ⠉⠉⠉⠉⠉◆┊", "     0    40"]);
+    assert_eq!(drawn(&chart, 12, 5), ["── loss ────", "   4  ▲ ┆  ┊", "   2    ┆  ┊", "   0 ⠉⠉⠉⠉⠉◆⠉", "     0    40"]);
+    let palette = Palette { crosshair: Style::new().fg(Color::Magenta), ..Palette::default() };
+    let line = &drawn_in(&chart, &palette, 12, 5)[(11, 3)];
+    assert_eq!(line.fg, Color::Magenta, "the line stays, in the crosshair's colour");
     assert_eq!(drawn(&chart, 20, 5)[0], "── loss  1.5 ───────", "what stands under it, not the latest");
 }
 
@@ -166,7 +169,7 @@ fn ascii_terminals_get_ascii() {
             "-- loss that is much too lo~ -",
             "           *!        :     |",
             "    2     **         :     | *",
-            "        **           :   **|*",
+            "        **           :   ****",
             "       **            :  ** |",
             "    0 **          x  :     |",
             "      0           2          4",

@@ -16,9 +16,11 @@ pub fn is_of_note(event: &EventLine) -> bool {
     words.contains(&kind) || kind.ends_with("-failed")
 }
 
-/// The row of the last event that is not after the instant, the newest event being row 0.
+/// The row of the last event that is not after the instant, the newest event being row 0. What happened because of a
+/// value is written down after it, at the same step.
 pub fn row(events: &[EventLine], place: Place) -> Option<usize> {
-    let until = events.partition_point(|event| event.time.as_nanosecond() <= i128::from(place.time_ns));
+    let before = events.partition_point(|event| event.time.as_nanosecond() <= i128::from(place.time_ns));
+    let until = before + events[before..].iter().take_while(|event| event.step == place.step).count();
     (until > 0).then(|| events.len() - until)
 }
 
