@@ -161,8 +161,10 @@ impl Shared {
             let kept = self.colours.get(id).copied().filter(|colour| !used.contains(colour));
             let others: HashSet<usize> =
                 self.marked.iter().filter(|it| *it != id).filter_map(|it| self.colours.get(it)).copied().collect();
-            let colour =
-                kept.unwrap_or_else(|| (0..).find(|it| !used.contains(it) && !others.contains(it)).unwrap_or(0));
+            // One of so many is free.
+            let mut all = 0..=used.len() + others.len();
+            let free = all.find(|it| !used.contains(it) && !others.contains(it));
+            let colour = kept.or(free).unwrap_or(0);
             used.insert(colour);
             self.colours.insert(id.clone(), colour);
         }

@@ -412,7 +412,7 @@ impl Run {
     }
 
     /// Put the crosshair at the next thing of note in a direction: an alert, a skipped step, a restart, an error.
-    fn to_next_event(&mut self, forwards: bool, cx: &mut Cx<'_>) {
+    fn seek_event(&mut self, forwards: bool, cx: &mut Cx<'_>) {
         let places: Vec<(f64, String)> = self.scene().map_or_else(Vec::new, |scene| {
             let events = scene.facts.events.iter().enumerate().filter(|(_, event)| pane::is_of_note(event));
             events.filter_map(|(index, event)| Some((self.x_of_event(index)?, event.message.clone()))).collect()

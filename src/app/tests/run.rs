@@ -136,8 +136,9 @@ fn told() -> (tempfile::TempDir, Driver) {
                  \"message\":\"loss/g 5.2 is 8 sigma above its mean\",\"series\":\"loss/g\",\"value\":5.2}\n";
     let (before, after) = events.split_at(events.find("{\"time\":\"2026-03-04T12:02:30Z").unwrap());
     std::fs::write(folder.events(), format!("{before}{alert}{after}")).unwrap();
-    let log: String = (0..=400).step_by(10).map(|step| format!("step {step}/400  epoch {}\n", step / 50)).collect();
-    std::fs::write(folder.log(), log).unwrap();
+    let log: Vec<String> =
+        (0..=400).step_by(10).map(|step| format!("step {step}/400  epoch {}\n", step / 50)).collect();
+    std::fs::write(folder.log(), log.concat()).unwrap();
     for step in [100, 300] {
         let path = folder.samples_at(step);
         std::fs::create_dir_all(&path).unwrap();

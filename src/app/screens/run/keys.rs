@@ -167,8 +167,8 @@ pub fn act(run: &mut Run, verb: Verb, cx: &mut Cx<'_>) {
         }
         Verb::PaneUp => run.scroll_pane(-1, view::pane_area(run, cx.shared.body())),
         Verb::PaneDown => run.scroll_pane(1, view::pane_area(run, cx.shared.body())),
-        Verb::NextEvent => run.to_next_event(true, cx),
-        Verb::PreviousEvent => run.to_next_event(false, cx),
+        Verb::NextEvent => run.seek_event(true, cx),
+        Verb::PreviousEvent => run.seek_event(false, cx),
         Verb::Pin => {
             toggle(&mut run.settings.pinned, run.series.get(run.focus));
             run.arrange();

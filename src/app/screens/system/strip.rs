@@ -24,10 +24,10 @@ pub fn strip(history: &History) -> Option<Strip> {
     history.newest()?;
     let names = history.names().collect();
     let gpus = panel::gpus(&names);
-    if gpus.is_empty() { processor(history) } else { graphics(history, &gpus) }
+    if gpus.is_empty() { processor(history) } else { Some(graphics(history, &gpus)) }
 }
 
-fn graphics(history: &History, gpus: &[usize]) -> Option<Strip> {
+fn graphics(history: &History, gpus: &[usize]) -> Strip {
     let all = |name: &str| -> Vec<f64> {
         gpus.iter().filter_map(|gpu| history.value(&format!("gpu{gpu}/{name}"), None)).collect()
     };
@@ -46,7 +46,7 @@ fn graphics(history: &History, gpus: &[usize]) -> Option<Strip> {
         [gpu] => format!("gpu{gpu}"),
         many => format!("{} gpus", many.len()),
     };
-    Some(Strip { head, levels, facts })
+    Strip { head, levels, facts }
 }
 
 fn processor(history: &History) -> Option<Strip> {
