@@ -272,7 +272,7 @@ fn pictures_depend_on_the_seed_alone_and_steps_are_told() {
     assert!(wrong.contains("one for each"), "{wrong}");
 }
 
-/// conv_in widened and saved in the file: the network reads the photo; strength is gone, image guidance counts.
+/// `conv_in` widened and saved in the file: the network reads the photo; strength is gone, image guidance counts.
 #[test]
 fn paired_adapters_read_the_photo() {
     let bench = Bench::new();

@@ -101,7 +101,7 @@ fn markup(page: &str) -> (BTreeSet<String>, BTreeSet<String>) {
         }
         let end = rest.find('>').unwrap();
         let tag = &rest[..end];
-        let name: String = tag.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+        let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
         // Between the quotes of attributes stand no further ones: they are escaped.
         for outside in tag[name.len()..].split('"').step_by(2) {
             attributes.extend(outside.split([' ', '/']).filter_map(|it| it.strip_suffix('=')).map(str::to_owned));
@@ -327,7 +327,7 @@ fn folders_with_little_in_them_still_give_a_report() {
     let root = tempfile::tempdir().unwrap();
     let empty = Folder::new(root.path().join("260101-000000-empty"));
     fs::create_dir(empty.path()).unwrap();
-    let page = html(&[empty.clone()]);
+    let page = html(std::slice::from_ref(&empty));
     assert!(page.contains("260101-000000-empty") && page.contains("session.toml"), "{page}");
 
     // A session that recorded nothing.

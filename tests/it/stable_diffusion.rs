@@ -80,7 +80,7 @@ impl Golden {
         let config = TextConfig::from_json(&self.config, &self.path).unwrap();
         let mut tensors = self.weights();
         // A large vocabulary comes as its rows in use.
-        if let Some(at) = tensors.iter().position(|(name, _)| name.ends_with(".rows")) {
+        if let Some(at) = tensors.iter().position(|(name, _)| name.strip_suffix(".rows").is_some()) {
             let (name, rows) = tensors.swap_remove(at);
             let name = name.strip_suffix(".rows").unwrap();
             let (_, table) = tensors.iter_mut().find(|(other, _)| other == name).unwrap();
