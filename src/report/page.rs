@@ -1,6 +1,6 @@
 //! A report as one HTML file: inline pictures, no script needed to read it, nothing loaded from anywhere.
 //!
-//! What a session contains is text here, whatever it is: [`Html`](html::Html) takes markup from this program's source
+//! What a session contains is text here, whatever it is: `Html` takes markup from this program's source
 //! alone, and the page forbids every script but its own by a content security policy, so that even a mistake in the
 //! first would run nothing.
 

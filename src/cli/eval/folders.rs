@@ -219,7 +219,7 @@ fn search(folder: &Path, inside: &Path, found: &mut BTreeMap<String, PathBuf>) -
         } else if path.is_file() && EXTENSIONS.contains(&extension.as_str()) {
             let key = inside.join(path.file_stem().unwrap_or_default()).to_string_lossy().into_owned();
             if let Some(other) = found.insert(key, path.clone()) {
-                let (a, b) = (other.min(path.clone()), path);
+                let (a, b) = if other < path { (other, path) } else { (path, other) };
                 return Err(Usage(format!(
                     "{} and {} bear the same name but for the extension: only one of them can be meant",
                     a.display(),
