@@ -206,19 +206,30 @@ fn step(golden: &Golden, unet: &UNet, params: &Params, checkpointing: bool) -> (
 /// is asked for is never met by chance.
 fn undisturbed(mut attempt: impl FnMut() -> Result<(), String>) {
     let mut last = String::new();
-    for _ in 0..50 {
+    for _ in 0..20 {
         match attempt() {
             Ok(()) => return,
             Err(what) => last = what,
         }
     }
-    panic!("in none of 50 attempts: {last}");
+    panic!("in none of 20 attempts: {last}");
 }
 
 #[test]
 fn checkpointing_gives_the_same_gradients_with_the_same_dropout() {
+    // libtorch's generator is the whole process's, and other tests draw from it: in a process of its own.
+    let alone = ["stable_diffusion::lora::checkpointing_with_dropout", "--exact", "--ignored"];
+    let output = std::process::Command::new("/proc/self/exe").args(alone).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "run by the test above, alone in its process"]
+fn checkpointing_with_dropout() {
     let golden = &goldens("sd_unet")[0];
-    for (kind, targets) in [(Kind::Float, all_targets()), (Kind::BFloat16, ATTENTION.to_vec())] {
+    // In bfloat16 what several layers send back is rounded in another order.
+    for (kind, targets, limit) in [(Kind::Float, all_targets(), 1e-5), (Kind::BFloat16, ATTENTION.to_vec(), 3e-2)] {
         let (unet, lora) = adapted(golden, &targets, 0.3, kind);
         let calm = || unet.forward(golden.get("in.x"), golden.get("in.t"), golden.get("in.ctx")).unwrap().detach();
         let evaluated = calm();
@@ -230,7 +241,7 @@ fn checkpointing_gives_the_same_gradients_with_the_same_dropout() {
             }
             for (((name, _), plain), checkpointed) in lora.params.iter().zip(&plain.1).zip(&checkpointed.1) {
                 let worst = difference(checkpointed, plain);
-                if worst > 1e-5 {
+                if worst > limit {
                     return Err(format!("{name}: {worst}"));
                 }
             }
