@@ -294,19 +294,6 @@ fn train(
     let recorder: Arc<dyn Recorder> = recorder;
     let samples = Arc::clone(session);
     let remarks = Arc::clone(&recorder);
-    let _telemetry = telemetry::spawn(
-        Duration::from_millis(loaded.experiment.telemetry.interval_ms),
-        telemetry::Sampler::new(session.folder().path()),
-        move |at, reading| match reading {
-            Reading::Values(values) => samples.sample(at, values),
-            Reading::Remark(text) => remarks.event(at, Event::new("warning", text)),
-        },
-        {
-            let position = Arc::clone(&position);
-            move || *position.lock().unwrap_or_else(PoisonError::into_inner)
-        },
-    )
-    .context("start the telemetry thread")?;
     let surroundings = Surroundings {
         recorder,
         on_state: Box::new({
@@ -335,6 +322,18 @@ fn train(
             ));
         }
     }
+    // Not before the run knows where it goes on: what is sampled belongs to that step.
+    *position.lock().unwrap_or_else(PoisonError::into_inner) = engine.at();
+    let _telemetry = telemetry::spawn(
+        Duration::from_millis(loaded.experiment.telemetry.interval_ms),
+        telemetry::Sampler::new(session.folder().path()),
+        move |at, reading| match reading {
+            Reading::Values(values) => samples.sample(at, values),
+            Reading::Remark(text) => remarks.event(at, Event::new("warning", text)),
+        },
+        move || *position.lock().unwrap_or_else(PoisonError::into_inner),
+    )
+    .context("start the telemetry thread")?;
     let outcome = engine.run();
     progress.close();
     Ok(outcome?)

@@ -173,6 +173,11 @@ impl Engine {
         self.learner.lr = lr;
     }
 
+    /// Where the run is.
+    pub fn at(&self) -> At {
+        self.extent.at(self.step)
+    }
+
     /// Whether every epoch has been trained.
     pub fn is_done(&self) -> bool {
         self.step >= self.extent.steps()

@@ -51,6 +51,10 @@ fn ctrl_c_once_checkpoints_and_ends_well_and_a_resume_goes_on() {
     assert_eq!(bench.manifest("state"), "finished");
     let resumed = bench.events("resumed");
     assert_eq!(resumed.last().unwrap()["step"], done);
+    let sampled = atelier::record::Frames::open(&bench.session().join("telemetry")).unwrap();
+    let sampled = sampled.series("process/threads").unwrap();
+    let mut after = sampled.points().filter(|point| point.generation == 1).peekable();
+    assert!(after.peek().is_some() && after.all(|point| point.step >= done as i64), "sampled before it knew its step");
 }
 
 #[test]
