@@ -117,6 +117,26 @@ fn at_the_first_step_a_run_that_looks_at_photos_does_as_one_that_does_not() {
 }
 
 #[test]
+fn an_evaluation_of_the_last_checkpoint_measures_what_validation_did() {
+    let bench = bench();
+    let output = train(&bench, "sessions", &["sd_lora.paired=true", "train.epochs=4"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    // From elsewhere: base and pairs are found where the session was started.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = bench.command_in("sessions", &["eval", "last", "--metrics", "l1,psnr"]);
+    let output = command.current_dir(elsewhere.path()).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let last = |series: &str| {
+        let values = newest(&bench.session(), series);
+        f64::from_bits(*values.last_key_value().unwrap().1)
+    };
+    for metric in ["l1", "psnr", "identity_l1"] {
+        let [ours, validated] = ["eval", "val"].map(|group| last(&format!("{group}/{metric}")));
+        assert!((ours - validated).abs() <= 1e-6 * validated.abs(), "{metric}: {ours} and {validated}");
+    }
+}
+
+#[test]
 fn every_option_trains() {
     let bench = bench();
     for (root, set) in [
