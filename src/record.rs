@@ -53,6 +53,7 @@ mod smooth;
 mod store;
 mod stream;
 mod tail;
+pub mod threads;
 mod writer;
 
 pub use clock::Clock;

@@ -31,7 +31,7 @@ pub mod page;
 pub mod quantity;
 pub mod samples;
 pub mod source;
-mod threads;
+pub mod verdict;
 mod words;
 
 pub use axis::{Axis, Kind};
@@ -42,10 +42,12 @@ pub use output::{Format, Shape, WriteError};
 use rayon::prelude::*;
 
 use crate::config;
+use crate::record::threads;
 use crate::session::Folder;
-use figures::{Compared, Figures, Score, Settings, Verdict};
+use figures::{Compared, Figures, Settings};
 use samples::Sheet;
 use source::Source;
+use verdict::{Score, Verdict};
 
 /// One session's part of a report.
 #[derive(Debug)]
@@ -90,8 +92,8 @@ impl Report {
             .into_par_iter()
             .map(|source| {
                 let (figures, sheet) = rayon::join(|| figures::of(&source, settings), || samples::sheet(&source));
-                let scores = figures::scores(&source);
-                Part { figures, verdict: figures::verdict(&scores), scores, sheet, source }
+                let scores = verdict::scores(&source);
+                Part { figures, verdict: verdict::verdict(&scores), scores, sheet, source }
             })
             .collect();
         let labels = labels(&parts);
@@ -162,7 +164,7 @@ impl Report {
                 by.dedup();
                 format!(
                     "; there are {}; `--list` shows all",
-                    figures::and(&by.iter().take(5).copied().collect::<Vec<_>>())
+                    verdict::and(&by.iter().take(5).copied().collect::<Vec<_>>())
                 )
             }
             near => {

@@ -119,7 +119,8 @@ fn times(mark: crate::record::Mark, scale: f64) -> crate::record::Mark {
     crate::record::Mark { y: mark.y * scale, ..mark }
 }
 
-/// Lowest and highest of each column between two curves, led in a straight line across columns without a point.
+/// Lowest and highest of each column between two curves, led in a straight line across columns without a point where the
+/// line is joined: from the last value of the column before to the first of the one after.
 pub fn band(low: &[Column], high: &[Column]) -> Vec<(f64, f64)> {
     let ends = |(low, high): (&Column, &Column)| Some((low.min()?.y, high.max()?.y));
     let mut band: Vec<(f64, f64)> = low.iter().zip(high).map(|it| ends(it).unwrap_or((f64::NAN, f64::NAN))).collect();
@@ -130,7 +131,9 @@ pub fn band(low: &[Column], high: &[Column]) -> Vec<(f64, f64)> {
             continue;
         }
         if let Some(from) = before.filter(|_| low[at].joined) {
-            let (start, end) = (band[from], band[at]);
+            let last = |columns: &[Column]| columns[from].last().map_or(f64::NAN, |it| it.y);
+            let first = |columns: &[Column]| columns[at].first().map_or(f64::NAN, |it| it.y);
+            let (start, end) = ((last(low), last(high)), (first(low), first(high)));
             for (done, between) in band[from + 1..at].iter_mut().enumerate() {
                 let share = (done + 1) as f64 / (at - from) as f64;
                 *between = (start.0 + (end.0 - start.0) * share, start.1 + (end.1 - start.1) * share);

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::figures::Score;
 use super::quantity::{heading, unit, with_unit};
+use super::verdict::Score;
 use super::{Part, Report, number, words};
 use crate::session::{Manifest, diff};
 

@@ -1,6 +1,7 @@
 //! What series measure, by their names: titles, units, and which way is better.
 
 use super::number;
+use crate::config::Metric;
 
 /// Ends of names that are units: what is shown, and what values are multiplied by to be in it.
 const SUFFIXES: [(&str, (&str, f64)); 10] = [
@@ -101,13 +102,15 @@ impl Better {
     /// Of a series, by its name: less is better, but for quality measures, speed, and what is set rather than reached.
     pub fn of(series: &str) -> Self {
         let (group, name) = series.split_once('/').unwrap_or(("", series));
-        // `ms-ssim` and `identity_psnr` too.
-        let quality = name.ends_with("psnr") || name.ends_with("ssim");
+        // The ends of a metric's interval go the way that it goes.
+        let whole = name.strip_suffix("_low").or_else(|| name.strip_suffix("_high")).unwrap_or(name);
+        let quality = Metric::of_name(whole).is_some_and(Metric::higher_is_better);
         match group {
             "lr" | "grad_norm" | "memory" | "train" | "record" => Self::Neither,
             "speed" => Self::Higher,
             // What copying the photograph scores is the same for all.
             "val" | "eval" if name.starts_with("identity_") || name.starts_with("difference_") => Self::Neither,
+            "eval" if name == "images" => Self::Neither,
             _ if series == "lr" => Self::Neither,
             _ if quality => Self::Higher,
             _ => Self::Lower,
@@ -157,15 +160,25 @@ mod tests {
     fn each_series_knows_which_way_is_better() {
         for (series, better) in [
             ("val/ssim", Better::Higher),
+            ("val/psnr", Better::Higher),
             ("val/ms-ssim", Better::Higher),
+            ("eval/ssim_low", Better::Higher),
+            ("eval/lpips-alex_high", Better::Lower),
             ("eval/identity_l1", Better::Neither),
+            ("eval/difference_ssim", Better::Neither),
+            ("eval/images", Better::Neither),
+            ("val/l1", Better::Lower),
             ("val/lpips", Better::Lower),
             ("val/identity_ssim", Better::Neither),
             ("loss/g", Better::Lower),
+            ("lr/generator", Better::Neither),
             ("lr", Better::Neither),
             ("speed/images_per_sec", Better::Higher),
+            ("time/step_seconds", Better::Lower),
+            ("grad_norm/generator", Better::Neither),
         ] {
             assert_eq!(Better::of(series), better, "{series}");
         }
+        assert!(!Better::Lower.prefers(f64::NAN, 1.0) && !Better::Higher.prefers(f64::NAN, 1.0));
     }
 }

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::samples::{self, SampleStep};
-use super::threads;
 use crate::data::{Dataset, split};
 use crate::record::curve::{Axis, Curve};
-use crate::record::{Frames, Point};
+use crate::record::{Frames, Point, threads};
 use crate::session::checkpoints::{self, Checkpoint};
 use crate::session::events::{self, EventLine};
 use crate::session::{self, Folder, KEY_LOSSES, Listing, Manifest};

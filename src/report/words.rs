@@ -54,7 +54,7 @@ pub fn command(arguments: &[String]) -> String {
 pub fn versus(labels: &[String]) -> String {
     match labels {
         [first, .., _] if labels.len() > 4 => format!("{first} and {} more", labels.len() - 1),
-        _ => super::figures::and(&labels.iter().map(String::as_str).collect::<Vec<_>>()),
+        _ => super::verdict::and(&labels.iter().map(String::as_str).collect::<Vec<_>>()),
     }
 }
 

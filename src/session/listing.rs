@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::lock::is_shared;
@@ -13,7 +12,7 @@ use super::summary::{is_better, write_float};
 use super::trend::KEY_LOSSES;
 use super::{Folder, Lock, Manifest, SessionError, State, Summary, Trend, find, host_name};
 use crate::config::Metric;
-use crate::record::Frames;
+use crate::record::{Frames, threads};
 
 /// A manifest together with how the session really stands.
 #[derive(Debug, Clone)]
@@ -204,7 +203,7 @@ impl Listing {
 /// root that is not there has no sessions.
 pub fn list(root: &Path) -> Result<Vec<Listing>, SessionError> {
     let ids = find::ids(root)?;
-    Ok(ids.par_iter().map(|id| read(&Folder::new(root.join(id)))).collect())
+    Ok(threads::each(&ids, |id| read(&Folder::new(root.join(id)))))
 }
 
 /// One session for a list. Never fails: what cannot be read is the listing's `problem`.

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use polars::prelude::*;
 use polars::sql::SQLContext;
-use rayon::prelude::*;
 
 use super::events::{self, EventLine};
 use super::{Folder, Listing, SessionError, listing};
-use crate::record::{Frames, RecordError, schema};
+use crate::record::{Frames, RecordError, schema, threads};
 
 /// The tables, in the order in which errors name them.
 pub const TABLES: [&str; 4] = ["sessions", "metrics", "telemetry", "events"];
@@ -92,7 +91,7 @@ fn named(sql: &str) -> Vec<&'static str> {
 
 /// The rows of one folder of series of every session, one below the other.
 fn series(folders: &[Folder], of: fn(&Folder) -> PathBuf, warnings: &mut Vec<String>) -> Result<DataFrame, QueryError> {
-    let parts: Vec<_> = folders.par_iter().map(|folder| read_series(&folder.id(), &of(folder))).collect();
+    let parts: Vec<_> = threads::each(folders, |folder| read_series(&folder.id(), &of(folder)));
     // Joined here and not by a lazy `concat`, over which polars 0.55 cannot count rows without a column type more.
     let mut whole = with_session(DataFrame::empty_with_schema(&schema()), "")?;
     for (folder, part) in folders.iter().zip(parts) {
@@ -147,7 +146,7 @@ fn recorded_events(folders: &[Folder], warnings: &mut Vec<String>) -> Result<Dat
 
 /// A row a session, as `atelier ls` shows them.
 fn sessions(folders: &[Folder]) -> Result<DataFrame, QueryError> {
-    let rows: Vec<Listing> = folders.par_iter().map(listing::read).collect();
+    let rows: Vec<Listing> = threads::each(folders, listing::read);
     let newest = |row: &Listing| row.metric().and_then(|name| row.latest.get(name)).map(|latest| latest.value);
     let best = |row: &Listing| row.metric().and_then(|name| row.best.get(name)).map(|latest| latest.value);
     let frame = || -> PolarsResult<DataFrame> {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rayon::prelude::*;
 
 use crate::alerts;
 use crate::app::data::watch::POLL;
 use crate::app::event::Event;
+use crate::record::threads;
 use crate::session::events::Follow;
 use crate::session::{self, Folder, Listing, SessionError, State};
 
@@ -114,7 +114,7 @@ impl Lister {
             let kept = self.known.get(id).filter(|(old, listing)| *old == stamp && !may_change_by_itself(listing));
             (stamp, kept.map_or_else(|| session::read_listing(&folder), |(_, listing)| listing.clone()))
         };
-        let looked: Vec<(Stamp, Listing)> = ids.par_iter().map(look).collect();
+        let looked: Vec<(Stamp, Listing)> = threads::each(&ids, look);
         let listings = looked.iter().map(|(_, listing)| listing.clone()).collect();
         self.known = ids.into_iter().zip(looked).collect();
         Ok(listings)

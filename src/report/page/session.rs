@@ -3,12 +3,12 @@
 use super::html::Html;
 use super::{BASE64, counted, data_uri, epochs, events, figure, figures, lasted, section, utc};
 use crate::record::curve::{Axis, Grid, Values};
-use crate::report::figures::Score;
 use crate::report::ink::{Ink as _, Paint, Pen, Svg};
 use crate::report::number;
 use crate::report::quantity::{title, unit, with_unit};
 use crate::report::samples::{self, Sheet};
 use crate::report::source::{Pairs, PairsFound, Recorded, Source};
+use crate::report::verdict::Score;
 use crate::report::{Part, words};
 use crate::session::{Manifest, State};
 use base64::Engine as _;

@@ -88,3 +88,18 @@ fn a_table_is_cut_where_it_would_be_too_long_and_names_steer_no_terminal() {
     let text = out(&atelier(root.path(), &["query", "select message from events"]));
     assert!(!text.contains('\u{1b}') && text.contains("a [2Jb"), "{text}");
 }
+
+#[test]
+fn hundreds_of_sealed_sessions_are_read_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    for number in 0..400 {
+        recorded(root.path(), &format!("run-{number}"), 2).finish(State::Finished, None).unwrap();
+    }
+    let sql = "select count(*) as rows, min(value) as least from metrics where series = 'loss/g'";
+    assert_eq!(out(&atelier(root.path(), &["query", sql, "--csv"])), "rows,least\n800,0.5\n");
+    // Lists read the series themselves where the summaries are gone.
+    for session in fs::read_dir(root.path()).unwrap().flatten() {
+        fs::remove_file(session.path().join("summary.json")).unwrap();
+    }
+    assert_eq!(out(&atelier(root.path(), &["ls", "loss=0.5"])).lines().count(), 401);
+}

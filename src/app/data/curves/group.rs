@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::XAxis;
 use crate::record::curve::{Axis, Curve, Grid, Part, Values};
 use crate::record::{Column, Mark, Point};
+use crate::report::lines::band;
 
 /// How the spread of a group is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -274,32 +275,6 @@ fn nth(ranges: &[Range<usize>], number: usize) -> Option<usize> {
         before += range.len();
     }
     None
-}
-
-/// The band of each column, led in a straight line across columns without a point where the line is joined.
-fn band(low: &[Column], high: &[Column]) -> Vec<(f64, f64)> {
-    let ends = |(low, high): (&Column, &Column)| Some((low.min()?.y, high.max()?.y));
-    let mut band: Vec<(f64, f64)> =
-        low.iter().zip(high).map(|pair| ends(pair).unwrap_or((f64::NAN, f64::NAN))).collect();
-    let mut before: Option<usize> = None;
-    for (at, column) in low.iter().enumerate() {
-        if column.marks.is_none() {
-            // Only NaN: no band leads across.
-            before = before.filter(|_| column.count == 0);
-            continue;
-        }
-        if let Some(from) = before.filter(|_| column.joined) {
-            // From the last value of the column before to the first of this one.
-            let start = (low[from].last().map_or(f64::NAN, |it| it.y), high[from].last().map_or(f64::NAN, |it| it.y));
-            let end = (column.first().map_or(f64::NAN, |it| it.y), high[at].first().map_or(f64::NAN, |it| it.y));
-            for (done, between) in band[from + 1..at].iter_mut().enumerate() {
-                let share = (done + 1) as f64 / (at - from) as f64;
-                *between = (start.0 + (end.0 - start.0) * share, start.1 + (end.1 - start.1) * share);
-            }
-        }
-        before = Some(at);
-    }
-    band
 }
 
 #[cfg(test)]

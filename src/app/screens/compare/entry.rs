@@ -3,7 +3,7 @@
 use crate::app::data::{CurvesAnswer, Plot};
 use crate::app::shared::Shared;
 use crate::app::text;
-use crate::config::Metric;
+use crate::report::quantity::Better;
 
 /// Characters of a name in the legend and above a column.
 const NAME: usize = 24;
@@ -104,43 +104,6 @@ impl Which {
     }
 }
 
-/// Which way a series gets better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// More is better.
-    Higher,
-    /// Less is better.
-    Lower,
-    /// It is a setting, or a fact: neither.
-    Neither,
-}
-
-impl Better {
-    /// Of a series, by its name: less is better, but for quality measures, speed, and what is set rather than reached.
-    pub fn of(series: &str) -> Self {
-        let (group, name) = series.split_once('/').unwrap_or(("", series));
-        let quality = |metric: &Metric| metric.higher_is_better() && name.rsplit('_').next() == Some(metric.name());
-        match group {
-            "lr" | "grad_norm" | "memory" | "train" | "record" => Self::Neither,
-            "speed" => Self::Higher,
-            // What copying the photograph scores is the same for all.
-            "val" if name.starts_with("identity_") => Self::Neither,
-            _ if series == "lr" => Self::Neither,
-            _ if Metric::ALL.iter().any(quality) => Self::Higher,
-            _ => Self::Lower,
-        }
-    }
-
-    /// Whether `a` is better than `b`.
-    pub fn prefers(self, a: f64, b: f64) -> bool {
-        match self {
-            Self::Higher => a > b,
-            Self::Lower => a < b,
-            Self::Neither => false,
-        }
-    }
-}
-
 /// A value of an entry in a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
@@ -191,30 +154,4 @@ fn best(better: Better, ends: Option<(crate::record::Mark, crate::record::Mark)>
         Better::Neither => return None,
     };
     Some(Reading { value: mark.y, step: mark.x as i64 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_series_knows_which_way_is_better() {
-        let cases = [
-            ("val/ssim", Better::Higher),
-            ("val/psnr", Better::Higher),
-            ("val/l1", Better::Lower),
-            ("val/lpips", Better::Lower),
-            ("val/identity_ssim", Better::Neither),
-            ("loss/g", Better::Lower),
-            ("lr/generator", Better::Neither),
-            ("lr", Better::Neither),
-            ("speed/images_per_sec", Better::Higher),
-            ("time/step_seconds", Better::Lower),
-            ("grad_norm/generator", Better::Neither),
-        ];
-        for (series, better) in cases {
-            assert_eq!(Better::of(series), better, "{series}");
-        }
-        assert!(!Better::Lower.prefers(f64::NAN, 1.0) && !Better::Higher.prefers(f64::NAN, 1.0));
-    }
 }

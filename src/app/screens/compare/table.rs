@@ -7,11 +7,12 @@ use ratatui::style::Modifier;
 use crate::app::data::{CurvesAnswer, Plot};
 use crate::app::hits::{Hits, Target};
 use crate::app::plots;
-use crate::app::screens::compare::entry::{self, Better, Reading, Which};
+use crate::app::screens::compare::entry::{self, Reading, Which};
 use crate::app::screens::compare::{Compare, Part, padded, view};
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::report::number;
+use crate::report::quantity::Better;
 
 /// Cells of a value.
 const VALUE: usize = 10;

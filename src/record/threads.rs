@@ -18,10 +18,10 @@ pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec
             done.lock().unwrap_or_else(PoisonError::into_inner).push((place, made));
         }
     };
-    let helpers = thread::available_parallelism().map_or(1, usize::from).min(items.len()).saturating_sub(1);
+    let others = thread::available_parallelism().map_or(1, usize::from).min(items.len()).saturating_sub(1);
     thread::scope(|scope| {
-        for _ in 0..helpers {
-            // Where no thread can be had, the others and this one do it all.
+        for _ in 0..others {
+            // Where no thread can be had, those that run and this one do it all.
             thread::Builder::new().spawn_scoped(scope, run).ok();
         }
         run();
