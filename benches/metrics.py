@@ -38,11 +38,11 @@ def ssim():
     return lambda a, b: structural_similarity_index_measure(a, b, data_range=1.0, reduction="none")
 
 
-def lpips(weights, net):
+def lpips(weights, net, device):
     import lpips as package
     from safetensors.torch import load_file
 
-    model = package.LPIPS(net=net, pretrained=True, pnet_rand=True, verbose=False).eval()
+    model = package.LPIPS(net=net, pretrained=True, pnet_rand=True, verbose=False).eval().to(device)
     tensors = load_file(weights)
     for name, tensor in model.net.named_parameters():
         # net.slice2.3.weight is torchvision's features.3.weight
@@ -71,6 +71,7 @@ def main():
     parser.add_argument("--weights")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     pairs = Pairs(options.outputs, options.targets)
@@ -79,23 +80,23 @@ def main():
     if options.metric == "fid":
         from pytorch_fid.fid_score import calculate_activation_statistics, calculate_frechet_distance
 
-        model = fid(options.weights)
+        model = fid(options.weights).to(options.device)
         for mode, workers in (("loop", 0), ("loader", options.workers)):
             begin = time.perf_counter()
             stats = [
-                calculate_activation_statistics([pair[side] for pair in pairs.pairs], model, options.batch, 2048, "cpu", workers)
+                calculate_activation_statistics([pair[side] for pair in pairs.pairs], model, options.batch, 2048, options.device, workers)
                 for side in (0, 1)
             ]
             value = calculate_frechet_distance(*stats[0], *stats[1])
             print(json.dumps({"mode": mode, "seconds": time.perf_counter() - begin, "value": float(value)}), flush=True)
         return
 
-    measure = ssim() if options.metric == "ssim" else lpips(options.weights, options.metric.removeprefix("lpips-"))
-    measure(*(image[None] for image in pairs[0]))
+    measure = ssim() if options.metric == "ssim" else lpips(options.weights, options.metric.removeprefix("lpips-"), options.device)
+    measure(*(image[None].to(options.device) for image in pairs[0]))
     for mode in ("loop", "loader"):
         begin = time.perf_counter()
         batches = ([image[None] for image in pair] for pair in pairs) if mode == "loop" else loader
-        values = torch.cat([measure(a, b) for a, b in batches])
+        values = torch.cat([measure(a.to(options.device), b.to(options.device)) for a, b in batches])
         value = values.double().mean().item()
         print(json.dumps({"mode": mode, "seconds": time.perf_counter() - begin, "value": value}), flush=True)
 

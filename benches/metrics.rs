@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --profile dev --bench metrics -- --python python3 [--size 512] [--count 24] [--rounds 3]
-//!     [--metrics ssim,lpips-alex,lpips-squeeze,lpips-vgg,fid]
+//!     [--metrics ssim,lpips-alex,lpips-squeeze,lpips-vgg,fid] [--device cpu|cuda] [--workers 2]
 //! ```
 //! The images are drawn landscapes, photo against illustration, as PNG. Networks carry made-up weights, the same on both
 //! sides, which cost as much as trained ones. Timed by both sides from the first file to the last value, so neither
@@ -31,6 +31,8 @@ struct Arguments {
     size: usize,
     count: usize,
     rounds: usize,
+    device: String,
+    workers: usize,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -49,11 +51,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut ratios = Vec::new();
         let mut values = (f64::NAN, f64::NAN);
         for _ in 0..rounds {
-            let (seconds, value) = measure(&outputs, &targets, metric, weights.as_deref())?;
+            let (seconds, value) = measure(&outputs, &targets, metric, weights.as_deref(), &arguments.device)?;
             ours.push(seconds);
             values.0 = value;
             if let Some(python) = &arguments.python {
-                let modes = reference(python, &outputs, &targets, metric, weights.as_deref())?;
+                let modes = reference(python, &outputs, &targets, metric, weights.as_deref(), &arguments)?;
                 values.1 = modes[0].1;
                 let fastest = modes.iter().map(|(seconds, _)| *seconds).fold(f64::INFINITY, f64::min);
                 ratios.push(fastest / seconds);
@@ -76,7 +78,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn arguments() -> Result<Option<Arguments>, Box<dyn Error>> {
     let metrics = vec![Metric::Ssim, Metric::LpipsAlex, Metric::LpipsSqueeze, Metric::Fid];
-    let mut parsed = Arguments { python: None, metrics, size: 512, count: 24, rounds: 3 };
+    let mut parsed =
+        Arguments { python: None, metrics, size: 512, count: 24, rounds: 3, device: "cpu".to_owned(), workers: 2 };
     let mut words = env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -85,6 +88,8 @@ fn arguments() -> Result<Option<Arguments>, Box<dyn Error>> {
             "--size" => parsed.size = value()?.parse()?,
             "--count" => parsed.count = value()?.parse()?,
             "--rounds" => parsed.rounds = value()?.parse()?,
+            "--device" => parsed.device = value()?,
+            "--workers" => parsed.workers = value()?.parse()?,
             "--metrics" => {
                 let named = |name: &str| Metric::of_name(name).ok_or_else(|| format!("no metric {name}"));
                 parsed.metrics = value()?.split(',').map(named).collect::<Result<_, _>>()?;
@@ -142,10 +147,11 @@ fn measure(
     targets: &Path,
     metric: Metric,
     weights: Option<&Path>,
+    device: &str,
 ) -> Result<(f64, f64), Box<dyn Error>> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_atelier-train"));
     command.arg("eval").arg(outputs).arg("--against").arg(targets).args(["--metrics", metric.name(), "--json"]);
-    command.args(["--device", "cpu"]);
+    command.args(["--device", device]);
     if let Some(weights) = weights {
         command.arg("--weights").arg(weights);
     }
@@ -166,10 +172,12 @@ fn reference(
     targets: &Path,
     metric: Metric,
     weights: Option<&Path>,
+    arguments: &Arguments,
 ) -> Result<Vec<(f64, f64)>, Box<dyn Error>> {
     let mut command = Command::new(python);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/metrics.py"));
-    command.arg(outputs).arg(targets).args(["--metric", metric.name()]);
+    command.arg(outputs).arg(targets).args(["--metric", metric.name(), "--device", &arguments.device]);
+    command.arg("--workers").arg(arguments.workers.to_string());
     if let Some(weights) = weights {
         command.arg("--weights").arg(weights);
     }

@@ -260,7 +260,9 @@ impl<'a> Maker<'a> {
             _ => 1,
         };
         let log = self.settings.log_y && recorded.name.starts_with("loss");
-        let chart = self.chart(&[(recorded, Look { colour, ..Look::default() })], &recorded.name, log);
+        // A first step finds its kernels and memory: it takes a hundred times as long as any other.
+        let plain = recorded.name.starts_with("time/");
+        let chart = self.chart(&[(recorded, Look { colour, plain, ..Look::default() })], &recorded.name, log);
         Figure::new(slug(&recorded.name), chart)
     }
 
@@ -270,7 +272,11 @@ impl<'a> Maker<'a> {
         let (name, scale) = unit(named);
         chart.unit = name.trim().to_owned();
         for (recorded, look) in drawn {
-            chart.lines.extend(lines::of(&recorded.curve, self.grid(), scale, look));
+            let level = look.dim.then(|| lines::level(&recorded.curve, self.x, scale, look)).flatten();
+            match level {
+                Some(line) => chart.lines.push(line),
+                None => chart.lines.extend(lines::of(&recorded.curve, self.grid(), scale, look)),
+            }
         }
         if let Some((recorded, _)) = drawn.last() {
             // Where training began again: what the machine measured may begin earlier, while the checkpoint is read.
@@ -280,11 +286,13 @@ impl<'a> Maker<'a> {
             let curve = &recorded.curve;
             let newest = curve.len().checked_sub(1).and_then(|last| curve.sampled(last));
             if drawn.iter().filter(|(_, look)| !look.dim).count() == 1 {
-                chart.value = newest.map(|it| with_unit(it.smoothed.unwrap_or(it.value), scale, name));
+                let smoothed = |it: &curve::Sampled| it.smoothed.filter(|_| drawn.iter().all(|(_, look)| !look.plain));
+                chart.value = newest.map(|it| with_unit(smoothed(&it).unwrap_or(it.value), scale, name));
             }
         }
         chart.points = Some(drawn.iter().map(|(recorded, _)| recorded.curve.len() as u64).sum());
-        chart.note = smoothing(drawn.iter().map(|(recorded, _)| &recorded.curve));
+        let smoothed = drawn.iter().filter(|(_, look)| !look.plain);
+        chart.note = smoothing(smoothed.map(|(recorded, _)| &recorded.curve));
         chart.fitted(log, Fit::WithoutOutliers)
     }
 

@@ -50,6 +50,9 @@ pub struct Look {
     pub bare: bool,
     /// In dashes: what is only compared with.
     pub dim: bool,
+    /// The recorded values alone, however the curve is smoothed: where one value in the beginning, a hundred times the
+    /// others, would draw the smoothed line for long.
+    pub plain: bool,
 }
 
 /// A stretch of an axis that is never without extent, beginning at zero where the data nearly does.
@@ -65,7 +68,7 @@ pub fn stretch(kind: Kind, extent: Option<(f64, f64)>) -> Axis {
 
 /// The lines of one curve: a part for each generation, what a restart has gone over again dimmed.
 pub fn of(curve: &Curve, grid: Grid, scale: f64, look: &Look) -> Vec<Line> {
-    let smoothed = curve.half_life().is_some();
+    let smoothed = curve.half_life().is_some() && !look.plain;
     let values = if smoothed { Values::Smoothed } else { Values::Raw };
     let line = |part: &curve::Part| Line {
         label: look.label.clone(),
@@ -80,6 +83,18 @@ pub fn of(curve: &Curve, grid: Grid, scale: f64, look: &Look) -> Vec<Line> {
         },
     };
     curve.parts().iter().map(line).collect()
+}
+
+/// What is compared with and was the same each time it was measured, over the whole width: measured once, it would be a
+/// dot that nobody sees. None where it changed.
+pub fn level(curve: &Curve, x: Axis, scale: f64, look: &Look) -> Option<Line> {
+    let (first, rest) = curve.values().split_first()?;
+    if !first.is_finite() || rest.iter().any(|value| value != first) {
+        return None;
+    }
+    let mark = |x: f64| Some(crate::record::Mark { x, y: first * scale });
+    let (label, beyond) = (look.label.clone(), (mark(x.from), mark(x.to)));
+    Some(Line { label, colour: look.colour, dim: look.dim, beyond, ..Line::default() })
 }
 
 /// Where a curve's generations begin.
@@ -299,6 +314,27 @@ mod tests {
             (0..found.len()).filter_map(|i| found.point(i)).map(|p| (p.step, p.value)).collect();
         assert_eq!(points, [(2, 5.0), (4, -2.0)]);
         assert!(difference(&one, &Curve::new()).is_empty());
+    }
+
+    #[test]
+    fn what_never_changed_is_a_level_over_the_whole_width() {
+        let x = Axis::new(Kind::Step, 0.0, 50.0);
+        let of = |values: &[(i64, f64)]| level(&curve(values, 0), x, 10.0, &Look::default()).map(|line| line.beyond);
+        let mark = |x: f64| Some(crate::record::Mark { x, y: 5.0 });
+        assert_eq!(of(&[(20, 0.5)]), Some((mark(0.0), mark(50.0))));
+        assert_eq!(of(&[(20, 0.5), (40, 0.5)]), Some((mark(0.0), mark(50.0))));
+        assert_eq!([of(&[]), of(&[(20, f64::NAN)]), of(&[(20, 0.5), (40, 0.6)])], [None; 3]);
+    }
+
+    #[test]
+    fn a_slow_first_step_does_not_draw_a_plain_line() {
+        let mut slow = Curve::new();
+        slow.set_half_life(20.0);
+        extend(&mut slow, &[(1, 25.0), (2, 0.1), (3, 0.1)], 0);
+        let grid = Grid::new(curve::Axis::Step, 0.0, 3.0, 3);
+        let drawn = |plain: bool| of(&slow, grid, 1.0, &Look { plain, ..Look::default() });
+        assert!(drawn(false).iter().all(|line| line.smooth.is_some()));
+        assert!(drawn(true).iter().all(|line| line.smooth.is_none() && !line.raw.is_empty()));
     }
 
     #[test]

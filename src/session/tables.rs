@@ -78,7 +78,7 @@ pub fn query(folders: &[Folder], sql: &str) -> Result<Answer, QueryError> {
 /// What polars says first; where in its plan it said so helps nobody who typed SQL.
 fn gist(error: &PolarsError) -> String {
     let text = error.to_string();
-    text.split("\n\n").next().unwrap_or(&text).trim().to_owned()
+    text.lines().next().unwrap_or(&text).trim_end_matches([':', ' ']).to_owned()
 }
 
 /// The tables that stand in `sql` as words, outside of text in quotes.

@@ -321,6 +321,8 @@ impl Engine {
             values.push(("memory/allocated_bytes".to_owned(), memory.allocated as f64));
             values.push(("memory/peak_allocated_bytes".to_owned(), memory.peak_allocated as f64));
             values.push(("memory/reserved_bytes".to_owned(), memory.reserved as f64));
+            // Each row has its own: the first steps' search for fast kernels would hide all later ones.
+            reset_peak_memory(self.device)?;
         }
         let borrowed: Vec<_> = values.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         self.surroundings.recorder.values(at, &borrowed);

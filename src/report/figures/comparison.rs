@@ -153,7 +153,7 @@ fn overlay(sources: &[&Source], labels: &[String], series: &str, settings: Setti
     let x = lines::stretch(settings.axis.kind(), extents.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))));
     let mut chart = Chart::new(heading(series), x, Axis::default());
     for ((place, _, curve), axis) in curves.iter().zip(&axes) {
-        let look = Look { label: labels[*place].clone(), colour: *place, bare: true, dim: false };
+        let look = Look { label: labels[*place].clone(), colour: *place, bare: true, ..Look::default() };
         chart.lines.extend(lines::of(curve, Grid::new(*axis, x.from, x.to, settings.columns), scale, &look));
     }
     chart.unit = name.trim().to_owned();

@@ -92,22 +92,23 @@ pub struct SchedulerConfig {
     pub use_karras_sigmas: Option<bool>,
 }
 
-/// Settings that would change the results and that nothing here computes, with the value (or none) that is computed.
-const UNSUPPORTED: [(&str, Option<&str>); 14] = [
-    ("thresholding", Some("false")),
-    ("rescale_betas_zero_snr", Some("false")),
-    ("skip_prk_steps", Some("true")),
-    ("variance_type", None),
-    ("use_exponential_sigmas", Some("false")),
-    ("use_beta_sigmas", Some("false")),
-    ("use_lu_lambdas", Some("false")),
-    ("use_flow_sigmas", Some("false")),
-    ("interpolation_type", Some("linear")),
-    ("timestep_type", Some("discrete")),
-    ("final_sigmas_type", Some("zero")),
-    ("algorithm_type", Some("dpmsolver++")),
-    ("solver_type", Some("midpoint")),
-    ("solver_order", Some("2")),
+/// Settings that would change the results and that nothing here computes, with the values that are computed.
+const UNSUPPORTED: [(&str, &[&str]); 14] = [
+    ("thresholding", &["false"]),
+    ("rescale_betas_zero_snr", &["false"]),
+    ("skip_prk_steps", &["true"]),
+    // How much noise ancestral sampling adds back, which is none of our samplers; a learned one has channels of its own.
+    ("variance_type", &["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"]),
+    ("use_exponential_sigmas", &["false"]),
+    ("use_beta_sigmas", &["false"]),
+    ("use_lu_lambdas", &["false"]),
+    ("use_flow_sigmas", &["false"]),
+    ("interpolation_type", &["linear"]),
+    ("timestep_type", &["discrete"]),
+    ("final_sigmas_type", &["zero"]),
+    ("algorithm_type", &["dpmsolver++"]),
+    ("solver_type", &["midpoint"]),
+    ("solver_order", &["2"]),
 ];
 
 fn thousand() -> usize {
@@ -176,9 +177,9 @@ impl SchedulerConfig {
         for (key, supported) in UNSUPPORTED {
             let Some(have) = value.get(key).filter(|have| !have.is_null()) else { continue };
             let have = have.as_str().map_or_else(|| have.to_string(), str::to_owned);
-            if supported != Some(have.as_str()) {
-                let known = supported.map_or_else(|| "left out".to_owned(), |known| format!("`{known}`"));
-                return Err(failed(format!("`{key}` is `{have}`, which is not supported; {known} is")));
+            if !supported.contains(&have.as_str()) {
+                let known = supported.join("`, `");
+                return Err(failed(format!("`{key}` is `{have}`, which is not supported; `{known}` is")));
             }
         }
         // null is a key left out, as in Python.
@@ -238,7 +239,7 @@ mod tests {
             (json!({ "thresholding": true }), "`thresholding` is `true`"),
             (
                 json!({ "variance_type": "learned" }),
-                "`variance_type` is `learned`, which is not supported; left out is",
+                "`variance_type` is `learned`, which is not supported; `fixed_small`",
             ),
             (json!({ "solver_order": 3 }), "`solver_order` is `3`, which is not supported; `2` is"),
             (json!({ "beta_schedule": "sigmoid" }), "sigmoid"),
@@ -251,6 +252,9 @@ mod tests {
             let error = parse(&file).unwrap_err();
             assert!(error.contains(expected), "{file}: {error}");
         }
+        // As diffusers writes a DDPM schedule.
+        let default = json!({ "variance_type": "fixed_small", "thresholding": false, "timestep_spacing": "leading" });
+        assert!(parse(&default).is_ok());
         let spoken = json!({ "variance_type": null, "thresholding": false, "timestep_spacing": "trailing" });
         assert_eq!(parse(&spoken).unwrap().timestep_spacing, Some(Spacing::Trailing));
     }
