@@ -69,6 +69,8 @@ def base(folder):
 def step(folder):
     from peft import LoraConfig
 
+    if device == "cpu":
+        raise SystemExit("step: this times a GPU, and torch sees none")
     torch.manual_seed(0)
     unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.bfloat16).to(device)
     unet.requires_grad_(False)

@@ -103,3 +103,13 @@ fn hundreds_of_sealed_sessions_are_read_at_once() {
     }
     assert_eq!(out(&atelier(root.path(), &["ls", "loss=0.5"])).lines().count(), 401);
 }
+
+#[test]
+fn a_statement_that_is_no_question_is_refused_in_a_line() {
+    let root = tempfile::tempdir().unwrap();
+    recorded(root.path(), "run", 2).finish(State::Finished, None).unwrap();
+    let output = atelier(root.path(), &["query", "describe metrics"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("statement type is not supported"), "{said}");
+    assert!(said.contains("metrics has ") && !said.contains("ExplainTable"), "{said}");
+}
