@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`cli`] | one file a subcommand: parse, call, print |
 //! | [`app`] | the dashboard: event, action, update, view |
+//! | [`notebook`] | cells, the kernel's protocol, questions in SQL |
 //! | `train` | engine, schedule, checkpoint, control server |
 //! | `tracks` | a track = models + losses + one step + predict |
 //! | `models` | networks with the reference implementations' state-dict keys |
@@ -20,7 +21,7 @@
 //! | [`config`] | typed experiment config |
 //! | [`native`] | the only unsafe code |
 //!
-//! `config`, `record`, `telemetry`, `alerts`, `session`, `report` and `app` know no tch, and neither does `data` but for
+//! `config`, `record`, `telemetry`, `alerts`, `session`, `report`, `notebook` and `app` know no tch, and neither does `data` but for
 //! its loader; the feature `train` (default) adds what does. One difference from the first design: `session` stands
 //! below `train`, because a run writes its own folder and a viewer must read it without libtorch.
 
@@ -34,6 +35,7 @@ pub mod metrics;
 #[cfg(feature = "train")]
 pub mod models;
 pub mod native;
+pub mod notebook;
 pub mod record;
 pub mod report;
 pub mod session;

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Layers that know no libtorch at all.
-const WITHOUT_TORCH: [&str; 8] = ["config", "record", "telemetry", "alerts", "session", "report", "data", "app"];
+const WITHOUT_TORCH: [&str; 9] =
+    ["config", "record", "telemetry", "alerts", "session", "report", "data", "notebook", "app"];
 /// The files of `data` that do: what carries batches to a network.
 const LOADER: [&str; 3] = ["data/loader.rs", "data/batch.rs", "data/loader/"];
 const TORCH: [&str; 2] = ["tch", "torch_sys"];
@@ -92,7 +93,10 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(sources(&path));
+            // A package of its own has its own dependencies to hold it.
+            if !path.join("Cargo.toml").exists() {
+                found.extend(sources(&path));
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }

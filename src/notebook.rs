@@ -1,0 +1,3 @@
+//! The notebook: questions in SQL answered at once, and cells in Rust run by a kernel of its own (DESIGN, notebook).
+
+pub mod protocol;

@@ -1,0 +1,1 @@
+//! Ask sessions, checkpoints and running trainings from a cell of the notebook.

@@ -1,0 +1,3 @@
+//! The notebook's kernel.
+
+fn main() {}
