@@ -1,0 +1,406 @@
+//! Does what is asked, one request after the other, on the one thread that has evcxr.
+
+use crate::assist;
+use crate::events::{Events, milliseconds};
+use crate::failure::{self, Sent};
+use crate::interrupt::Interrupt;
+use crate::output::{Output, Run};
+use crate::place::{self, Place};
+use crate::protocol::{Failure, FailureKind, Lost, Op, Phase, Request, Status, Variable, What};
+use crate::refuse::refuse;
+use crate::source::Cell;
+use crate::toolchain::{self, Toolchain};
+use crate::types::{self, Edits, Types};
+use evcxr::{CommandContext, Error, EvalContext, EvalOutputs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+const PRELUDE: &str = include_str!("prelude.rs.txt");
+const IMPORT: &str = "use atelier::probe::*;\n";
+
+/// What the worker is given.
+#[derive(Debug)]
+pub enum Job {
+    /// By the notebook, after so many restarts.
+    Request(Request, u64),
+    /// The process that cells run in has ended while none ran.
+    Revive,
+}
+
+/// Whoever has evcxr.
+pub struct Worker {
+    context: CommandContext,
+    events: Events,
+    output: Output,
+    interrupt: Interrupt,
+    types: Types,
+    has_std_sources: bool,
+    client: String,
+}
+
+impl Worker {
+    /// Starts evcxr and makes all ready for the first cell. The error is for the user.
+    pub fn start(
+        place: &Place,
+        toolchain: &Toolchain,
+        cell: &Path,
+        folder: &Path,
+        (events, output, interrupt): (Events, Output, Interrupt),
+    ) -> Result<(Self, Vec<String>), String> {
+        let mut command = Command::new(cell);
+        command.env(crate::EVENTS, &place.events).env(crate::FOLDER, folder);
+        output.begin(0, true);
+        let started = catch_unwind(AssertUnwindSafe(|| EvalContext::with_subprocess_command(command)));
+        let (context, outputs) = match started {
+            Ok(Ok(started)) => started,
+            Ok(Err(error)) => return Err(toolchain::explain_start(&error.to_string())),
+            Err(_) => return Err(toolchain::explain_start("evcxr panicked")),
+        };
+        // Nothing should come here, since all output goes through the supervisor. But what is never taken out would
+        // make evcxr wait for ever.
+        for lines in [outputs.stdout, outputs.stderr] {
+            std::thread::spawn(move || {
+                use std::io::Write as _;
+                for line in lines {
+                    let _ = writeln!(std::io::stderr(), "{line}");
+                }
+            });
+        }
+        let types = Types::new(toolchain.rustc.clone(), place.build.clone(), place.folder.join("types"));
+        let client = format!(
+            ":dep atelier = {{ package = \"atelier-probe\", path = {:?} }}\n",
+            place.client.display().to_string()
+        );
+        let mut worker = Self {
+            context: CommandContext::with_eval_context(context),
+            events,
+            output,
+            interrupt,
+            types,
+            has_std_sources: toolchain.has_std_sources,
+            client,
+        };
+        let mut notes = Vec::new();
+        if !toolchain.has_std_sources {
+            notes.push("The standard library's sources are missing, so completion and hover know little of its types; `rustup component add rust-src` adds them. Cells run all the same.".to_owned());
+        }
+        notes.extend(worker.prepare()?);
+        // Whatever rust-analyzer does on first use, it does now.
+        let code = "let atelier_warm = vec![1]; atelier_warm.";
+        let _ = worker.guarded(|context| context.completions(code, code.len()));
+        worker.output.finish();
+        Ok((worker, notes))
+    }
+
+    /// The client and the prelude; a note where the client does not build.
+    fn prepare(&mut self) -> Result<Option<String>, String> {
+        let prelude = if place::has_probe() { format!("{IMPORT}{PRELUDE}") } else { PRELUDE.to_owned() };
+        let code = format!("{}{prelude}", self.client);
+        let Err(error) = self.execute(&code) else { return Ok(None) };
+        self.execute(PRELUDE).map_err(|error| toolchain::explain_start(&error.to_string()))?;
+        Ok(Some(format!("The client crate `atelier` could not be built, so cells cannot reach sessions: {error}")))
+    }
+
+    /// Serves until there is nobody left to ask.
+    pub fn serve(mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Request(request, restarts) if restarts < self.interrupt.restarts() => self.skip(&request),
+                Job::Request(request, _) => self.request(request),
+                Job::Revive => self.revive(),
+            }
+        }
+    }
+
+    /// It waited while the kernel was restarted.
+    fn skip(&self, request: &Request) {
+        let mut failure = failure::of_interrupt(false);
+        failure.message = "not run: the kernel was restarted".to_owned();
+        self.events.failure(request.id, failure);
+        self.events.done(request.id, false, Instant::now(), Vec::new());
+    }
+
+    fn request(&mut self, Request { id, op }: Request) {
+        let since = Instant::now();
+        let mut phases = Vec::new();
+        self.interrupt.busy(id);
+        let ok = match op {
+            Op::Exec { code } => self.exec(id, &code, &mut phases),
+            Op::Check { code } => self.check(id, &code),
+            Op::Complete { code, offset } => {
+                let (items, start, end) = assist::complete(self, &code, offset);
+                self.events.send(id, What::Completions { items, start, end });
+                true
+            }
+            Op::Hover { code, offset } => {
+                let text = assist::hover(self, &code, offset);
+                self.events.send(id, What::Hover { text });
+                true
+            }
+            Op::Vars => {
+                let rows = self.variables();
+                self.events.send(id, What::Variables { rows });
+                true
+            }
+            Op::Restart => self.restart(id),
+            // Answered where requests are read.
+            Op::Interrupt => true,
+        };
+        self.interrupt.idle();
+        self.events.status(id, Status::Ready);
+        self.events.done(id, ok, since, phases);
+    }
+
+    fn exec(&mut self, id: u64, code: &str, phases: &mut Vec<Phase>) -> bool {
+        let cell = Cell::parse(code);
+        if let Some(failure) = refuse(&cell) {
+            self.events.failure(id, failure);
+            return false;
+        }
+        self.output.begin(id, false);
+        self.events.status(id, Status::Compiling);
+        if !cell.commands.is_empty() && !self.commands(id, &cell) {
+            self.output.finish();
+            return false;
+        }
+        let code = cell.without_commands();
+        let cell = Cell::parse(&code);
+        if cell.statements.is_empty() && code.trim().is_empty() {
+            self.output.finish();
+            return true;
+        }
+        let mut edits = Edits::default();
+        if !self.has_std_sources {
+            match self.typed(&cell, phases) {
+                Ok(found) => edits = found,
+                Err(failure) => {
+                    self.output.finish();
+                    self.events.failure(id, failure);
+                    return false;
+                }
+            }
+        }
+        let mut changed = edits.apply(&code);
+        let mut result = if self.interrupt.wanted() { Ok(Err(stopped())) } else { self.attempt(&changed) };
+        // With the sources too, there are types that only rustc can name.
+        if self.has_std_sources && untyped(&result) {
+            match self.typed(&cell, phases) {
+                Ok(found) => {
+                    edits = found;
+                    changed = edits.apply(&code);
+                    result = self.attempt(&changed);
+                }
+                Err(failure) => {
+                    self.output.finish();
+                    self.events.failure(id, failure);
+                    return false;
+                }
+            }
+        }
+        let run = self.output.finish();
+        let sent = Sent { cell: &code, changed: &changed, edits: &edits };
+        self.conclude(id, &run, result, &sent, phases)
+    }
+
+    /// The commands at the cell's beginning.
+    fn commands(&mut self, id: u64, cell: &Cell<'_>) -> bool {
+        let lines: Vec<_> = cell.commands.iter().map(|command| command.text.as_str()).collect();
+        let result = self.attempt(&lines.join("\n"));
+        if self.interrupt.wanted() && !matches!(result, Ok(Ok(_))) {
+            self.events.failure(id, failure::of_interrupt(false));
+            return false;
+        }
+        let edits = Edits::default();
+        let sent = Sent { cell: cell.text, changed: cell.text, edits: &edits };
+        match result {
+            Ok(Ok(outputs)) => {
+                if let Some(text) = outputs.get("text/plain").filter(|text| !text.is_empty()) {
+                    self.events.send(id, What::Value { text: text.to_owned() });
+                }
+                true
+            }
+            Ok(Err(error)) => {
+                let mut failures = failure::of_error(&error, &sent);
+                failure::about_dependencies(&mut failures);
+                failures.into_iter().for_each(|failure| self.events.failure(id, failure));
+                false
+            }
+            Err(failure) => {
+                self.events.failure(id, failure);
+                false
+            }
+        }
+    }
+
+    /// The changes that write types into a cell.
+    fn typed(&mut self, cell: &Cell<'_>, phases: &mut Vec<Phase>) -> Result<Edits, Failure> {
+        if !cell.lets().iter().any(|one| one.untyped) {
+            return Ok(Edits::default());
+        }
+        let since = Instant::now();
+        // Asked to complete something, evcxr writes down what it has analysed: this cell among all items and variables.
+        let asked = format!("\"\";{}", cell.text);
+        let analysed =
+            self.guarded(|context| context.completions(&asked, 1).ok().and_then(|_| context.last_source().ok()));
+        let found = analysed.ok().flatten().map(|analysed| self.types.of(cell, &analysed));
+        phases.push(Phase { name: "Types".to_owned(), ms: milliseconds(since) });
+        match found {
+            Some(Ok(edits)) => Ok(edits.unwrap_or_default()),
+            Some(Err(variable)) => Err(failure::of_unnameable(cell.text, &variable)),
+            None => Ok(Edits::default()),
+        }
+    }
+
+    fn conclude(
+        &mut self,
+        id: u64,
+        run: &Run,
+        result: Result<Result<EvalOutputs, Error>, Failure>,
+        sent: &Sent<'_>,
+        phases: &mut Vec<Phase>,
+    ) -> bool {
+        if run.dropped > 0 {
+            let text = format!("\n[{} more bytes of output are not shown: a cell may write 16 MiB]\n", run.dropped);
+            self.events.send(id, What::Stderr { text });
+        }
+        let own_end = usize::from(run.panicked);
+        for panic in run.panics.iter().take(run.panics.len().saturating_sub(own_end)) {
+            self.events
+                .output(id, &format!("panicked, and was caught: {}\n", panic.message), |text| What::Stderr { text });
+        }
+        let failures = match result {
+            _ if run.killed => {
+                // Killed in its last moment, it has ended well for evcxr, which must not go on with it.
+                if matches!(result, Ok(Ok(_))) {
+                    let _ = self.execute(":restart");
+                }
+                vec![failure::of_interrupt(true)]
+            }
+            Ok(Err(_)) if self.interrupt.wanted() => vec![failure::of_interrupt(run.begun)],
+            Ok(Ok(outputs)) => {
+                phases.extend(outputs.phases.iter().map(|phase| Phase {
+                    name: phase.name.clone(),
+                    ms: u64::try_from(phase.duration.as_millis()).unwrap_or(u64::MAX),
+                }));
+                if !run.value.is_empty() {
+                    self.events.send(id, What::Value { text: String::from_utf8_lossy(&run.value).into_owned() });
+                }
+                match (run.panicked, run.panics.last()) {
+                    (true, Some(panic)) => {
+                        let compiled = self.context.last_source().unwrap_or_default();
+                        vec![failure::of_panic(panic, sent, &compiled)]
+                    }
+                    _ if run.returned => vec![failure::of_return()],
+                    _ => Vec::new(),
+                }
+            }
+            Ok(Err(Error::SubprocessTerminated(_))) => vec![failure::of_crash(run)],
+            Ok(Err(error)) => failure::of_error(&error, sent),
+            Err(failure) => vec![failure],
+        };
+        let ok = failures.is_empty();
+        failures.into_iter().for_each(|failure| self.events.failure(id, failure));
+        ok
+    }
+
+    fn check(&mut self, id: u64, code: &str) -> bool {
+        let cell = Cell::parse(code);
+        if let Some(failure) = refuse(&cell) {
+            self.events.failure(id, failure);
+            return false;
+        }
+        self.events.status(id, Status::Compiling);
+        let edits = Edits::default();
+        let sent = Sent { cell: code, changed: code, edits: &edits };
+        let failures = match self.guarded(|context| context.check(code)) {
+            _ if self.interrupt.wanted() => vec![failure::of_interrupt(false)],
+            Ok(Ok(errors)) if errors.iter().all(|error| error.level() == "warning") => Vec::new(),
+            Ok(Ok(errors)) => failure::of_compiler(&errors, &sent),
+            Ok(Err(error)) => failure::of_error(&error, &sent),
+            Err(failure) => vec![failure],
+        };
+        let ok = failures.is_empty();
+        failures.into_iter().for_each(|failure| self.events.failure(id, failure));
+        ok
+    }
+
+    fn restart(&mut self, id: u64) -> bool {
+        self.events.status(id, Status::Starting);
+        self.output.begin(id, true);
+        self.output.kill_group();
+        let cleared = self.execute(":clear").map_err(|error| error.to_string());
+        let result = cleared.and_then(|()| self.prepare());
+        self.output.finish();
+        match result {
+            Ok(_) => true,
+            Err(error) => {
+                self.events
+                    .failure(id, failure::internal(format!("the kernel could not restart: {error}"), Lost::Everything));
+                false
+            }
+        }
+    }
+
+    /// A thread that a cell had left behind ended the process, say.
+    fn revive(&mut self) {
+        if self.output.has_process() {
+            return;
+        }
+        let _ = self.execute(":restart");
+        let run = Run { died: self.output.last_death(), ..Run::default() };
+        let mut failure = failure::of_crash(&run);
+        failure.kind = FailureKind::Crash;
+        failure.message = format!("between cells, the cells' process ended: {}", failure.message);
+        self.events.failure(0, failure);
+    }
+
+    /// Runs code whose output is of no interest.
+    fn execute(&mut self, code: &str) -> Result<(), Error> {
+        match self.guarded(|context| context.execute(code)) {
+            Ok(result) => result.map(drop),
+            Err(failure) => Err(Error::Message(failure.message)),
+        }
+    }
+
+    fn attempt(&mut self, code: &str) -> Result<Result<EvalOutputs, Error>, Failure> {
+        let result = self.guarded(|context| context.execute(code));
+        if result.is_err() {
+            // Whatever evcxr was in the middle of: its process may be, too.
+            self.output.kill_group();
+            let _ = self.execute(":restart");
+        }
+        result
+    }
+
+    /// evcxr and rust-analyzer panic on some input; the kernel does not go with them.
+    pub fn guarded<T>(&mut self, what: impl FnOnce(&mut CommandContext) -> T) -> Result<T, Failure> {
+        catch_unwind(AssertUnwindSafe(|| what(&mut self.context))).map_err(|panic| {
+            let words = panic.downcast_ref::<String>().cloned();
+            let words =
+                words.or_else(|| panic.downcast_ref::<&str>().map(|&words| words.to_owned())).unwrap_or_default();
+            failure::internal(format!("evcxr panicked on this cell: {words}"), Lost::Variables)
+        })
+    }
+
+    /// By name.
+    pub fn variables(&self) -> Vec<Variable> {
+        let mut rows: Vec<_> = self
+            .context
+            .variables_and_types()
+            .map(|(name, kind)| Variable { name: name.to_owned(), kind: types::short(kind) })
+            .collect();
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows
+    }
+}
+
+fn stopped() -> Error {
+    Error::Message("interrupted".to_owned())
+}
+
+fn untyped(result: &Result<Result<EvalOutputs, Error>, Failure>) -> bool {
+    matches!(result, Ok(Err(Error::Message(message))) if message.contains("determine type of variable"))
+}
