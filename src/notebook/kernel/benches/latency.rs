@@ -2,7 +2,6 @@
 //! threads keep two cores busy meanwhile, as a training does.
 
 #[path = "../../protocol.rs"]
-#[expect(dead_code, reason = "the notebook reads more of it")]
 mod protocol;
 
 use protocol::{Event, Op, Request, Status, What};

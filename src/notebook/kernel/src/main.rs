@@ -36,10 +36,12 @@ const FOLDER: &str = "ATELIER_CELL_FOLDER";
 
 fn main() -> io::Result<()> {
     let since = Instant::now();
+    // Before anything else, since the kernel begins anew in it.
+    let toolchain = Toolchain::find();
     let (requests, answers) = take_over_stdio()?;
     let events = Events::new(answers);
     events.status(0, Status::Starting);
-    match start(&events, since) {
+    match toolchain.and_then(|toolchain| start(toolchain, &events, since)) {
         Ok((output, interrupt, jobs)) => {
             read(requests, &events, &output, &interrupt, &jobs);
             // Nobody asks any more: nothing is left behind.
@@ -68,13 +70,12 @@ fn take_over_stdio() -> io::Result<(File, File)> {
 
 type Started = (Output, Interrupt, Sender<Job>);
 
-fn start(events: &Events, since: Instant) -> Result<Started, String> {
+fn start(toolchain: Toolchain, events: &Events, since: Instant) -> Result<Started, String> {
     let folder = std::env::current_dir().map_err(|error| format!("the folder to work in is gone: {error}"))?;
     let cell = cell_program()?;
     let place = Place::take(&cell).map_err(|error| format!("the kernel's cache cannot be used: {error}"))?;
     // evcxr looks for its configuration here first, so that nobody else's is found.
     std::env::set_current_dir(&place.folder).map_err(|error| format!("{}: {error}", place.folder.display()))?;
-    let toolchain = Toolchain::find()?;
     let (jobs, received) = channel();
     let interrupt = Interrupt::default();
     let revive = jobs.clone();

@@ -80,7 +80,8 @@ impl Place {
     }
 }
 
-fn cache() -> io::Result<PathBuf> {
+/// Where all kernels keep their files.
+pub fn cache() -> io::Result<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("ATELIER_CACHE")
         .or_else(|| set("XDG_CACHE_HOME").map(|folder| folder.join("atelier")))

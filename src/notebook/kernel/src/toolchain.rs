@@ -1,12 +1,19 @@
 //! The Rust on this machine, which compiles the cells.
 
+use crate::place;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, io};
+use std::{env, fs, io};
 
+/// Told to the kernel that this one becomes, once it knows its Rust: rustc's path.
+const RUSTC: &str = "ATELIER_KERNEL_RUSTC";
+/// Likewise: whether the standard library's sources are there.
+const SOURCES: &str = "ATELIER_KERNEL_SOURCES";
 /// Told to the kernel that this one becomes when it adds cargo's own folder to the path.
 const ADDED: &str = "ATELIER_KERNEL_PATH_ADDED";
+/// Where rust-analyzer looks for those sources first.
+const SOURCE_PATH: &str = "RUST_SRC_PATH";
 /// The oldest that compiles what evcxr writes around a cell (let chains, edition 2024).
 const OLDEST: (u32, u32) = (1, 88);
 const QUERIES: &str = "Questions in SQL (a line that starts with ? or select) need no Rust and still work.";
@@ -21,8 +28,12 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// Finds it, or says in full why no cell can run.
+    /// Finds it, or says in full why no cell can run. The environment that evcxr and rust-analyzer need can be set only
+    /// for a program that begins, so with it the kernel begins anew.
     pub fn find() -> Result<Self, String> {
+        if let Some(rustc) = env::var_os(RUSTC) {
+            return Ok(Self { rustc: rustc.into(), has_std_sources: env::var_os(SOURCES).is_some() });
+        }
         let (rustc, cargo) = (ask("rustc", &["-vV"]), ask("cargo", &["-V"]));
         let (rustc, missing) = match (rustc, cargo) {
             (Ok(rustc), Ok(_)) => (rustc, None),
@@ -44,11 +55,44 @@ impl Toolchain {
         check_version(&rustc)?;
         let sysroot = ask("rustc", &["--print", "sysroot"])
             .map_err(|error| format!("`rustc --print sysroot` failed: {error}. {QUERIES}"))?;
-        let sysroot = PathBuf::from(sysroot.trim());
-        let direct = sysroot.join("bin/rustc");
-        let rustc = if direct.is_file() { direct } else { PathBuf::from("rustc") };
-        let has_std_sources = sysroot.join("lib/rustlib/src/rust/library/std/src/lib.rs").is_file();
-        Ok(Self { rustc, has_std_sources })
+        let error = begin_with(Path::new(sysroot.trim()));
+        Err(format!("The kernel could not begin with the Rust in {}: {error}. {QUERIES}", sysroot.trim()))
+    }
+}
+
+/// Begins the kernel anew with this Rust, and returns only where that fails.
+fn begin_with(sysroot: &Path) -> io::Error {
+    let again = || -> io::Result<Command> {
+        let mut command = Command::new(env::current_exe()?);
+        command.args(env::args_os().skip(1));
+        // The same for evcxr, which asks rustup, as for whoever takes the first on the path; and without rustup's
+        // detour before each.
+        let bin = sysroot.join("bin");
+        let rustc = if bin.join("rustc").is_file() && bin.join("cargo").is_file() {
+            let path = env::var_os("PATH").unwrap_or_default();
+            let path =
+                env::join_paths([bin.clone()].into_iter().chain(env::split_paths(&path))).map_err(io::Error::other)?;
+            command.env("PATH", path).env("RUSTUP_TOOLCHAIN", sysroot);
+            bin.join("rustc")
+        } else {
+            PathBuf::from("rustc")
+        };
+        command.env(RUSTC, rustc);
+        let named = env::var_os(SOURCE_PATH).map(PathBuf::from).filter(|library| library.join("core").is_dir());
+        if named.is_some() || sysroot.join("lib/rustlib/src/rust/library/core").is_dir() {
+            command.env(SOURCES, "1");
+        } else {
+            // rust-analyzer would have rustup download them into the user's toolchain, unasked and over the network.
+            // A folder that looks as if they were there keeps it from that.
+            let stand_in = place::cache()?.join("no-sources");
+            fs::create_dir_all(stand_in.join("core"))?;
+            command.env(SOURCE_PATH, stand_in);
+        }
+        Ok(command)
+    };
+    match again() {
+        Ok(mut command) => command.exec(),
+        Err(error) => error,
     }
 }
 

@@ -82,6 +82,9 @@ fn start_loader() -> io::Result<(Child, UnixStream)> {
     let folder = std::env::var_os(FOLDER).filter(|folder| Path::new(folder).is_dir());
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(ROLE).env_remove(EVCXR_RUNTIME).env_remove(EVENTS).env_remove(FOLDER);
+    for name in ["ATELIER_KERNEL_RUSTC", "ATELIER_KERNEL_SOURCES", "RUST_SRC_PATH"] {
+        command.env_remove(name);
+    }
     // evcxr turns backtraces on; of a cell they show only generated code.
     command.env_remove("RUST_BACKTRACE");
     if let Some(folder) = folder {
