@@ -13,6 +13,29 @@ mod client {
 /// More kernels than one person runs at once.
 const MOST: usize = 32;
 
+/// The cells' crate and the client are a workspace of their own, so that one in a folder above is not taken for theirs;
+/// and so their profile is this one. Optimisation is fixed here and never changed: a change would rebuild all
+/// dependencies, and have rust-analyzer read everything again.
+const WORKSPACE: &str = r#"[workspace]
+members = ["build", "client"]
+resolver = "3"
+
+[profile.dev]
+opt-level = 0
+debug = false
+strip = "debuginfo"
+rpath = true
+lto = false
+debug-assertions = true
+overflow-checks = true
+codegen-units = 16
+panic = "unwind"
+incremental = true
+
+[profile.dev.package.atelier-probe]
+opt-level = 3
+"#;
+
 /// A locked folder.
 #[derive(Debug)]
 pub struct Place {
@@ -63,18 +86,13 @@ impl Place {
         }
         rustix::fs::mknodat(rustix::fs::CWD, &events, rustix::fs::FileType::Fifo, 0o600.into(), 0)?;
         write_client(&client)?;
-        // Optimisation is fixed here and never changed: a change would rebuild all dependencies (and, with them, have
-        // rust-analyzer read everything again).
         let evcxr = format!(
             "[evcxr]\ntmpdir = {}\nopt_level = \"0\"\noffline_mode = true\nallow_static_linking = true\npreserve_vars_on_panic = true\n",
             quoted(&build)?
         );
         write(&folder.join("evcxr.toml"), &evcxr)?;
-        fs::create_dir_all(folder.join(".cargo"))?;
-        let cargo = format!(
-            "[build]\nrustc-workspace-wrapper = {}\n\n[profile.dev.package.atelier-probe]\nopt-level = 3\n",
-            quoted(cell)?
-        );
+        write(&folder.join("Cargo.toml"), WORKSPACE)?;
+        let cargo = format!("[build]\nrustc-workspace-wrapper = {}\n", quoted(cell)?);
         write(&folder.join(".cargo/config.toml"), &cargo)?;
         Ok(Self { folder, build, events, client, _lock: lock })
     }
@@ -104,7 +122,7 @@ fn remove_cells(folder: &Path) {
 }
 
 fn write_client(folder: &Path) -> io::Result<()> {
-    let manifest = "[package]\nname = \"atelier-probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\nname = \"atelier_probe\"\n\n[workspace]\n";
+    let manifest = "[package]\nname = \"atelier-probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\nname = \"atelier_probe\"\n";
     write(&folder.join("Cargo.toml"), manifest)?;
     for (path, text) in client::FILES {
         write(&folder.join(path), text)?;

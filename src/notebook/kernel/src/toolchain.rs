@@ -85,7 +85,8 @@ fn begin_with(sysroot: &Path) -> io::Error {
             // rust-analyzer would have rustup download them into the user's toolchain, unasked and over the network.
             // A folder that looks as if they were there keeps it from that.
             let stand_in = place::cache()?.join("no-sources");
-            fs::create_dir_all(stand_in.join("core"))?;
+            fs::create_dir_all(stand_in.join("core"))
+                .map_err(|error| io::Error::other(format!("the cache {}: {error}", stand_in.display())))?;
             command.env(SOURCE_PATH, stand_in);
         }
         Ok(command)

@@ -45,8 +45,8 @@ fn h7_the_build_is_set_once_and_cells_stay_unoptimised() {
     kernel.exec(":opt 3");
     kernel.exec("1").fine();
     assert_eq!(fs::read_to_string(newest("build/Cargo.toml")).unwrap(), manifest);
-    let config = fs::read_to_string(newest(".cargo/config.toml")).unwrap();
-    assert!(config.contains("[profile.dev.package.atelier-probe]\nopt-level = 3"), "{config}");
+    let workspace = fs::read_to_string(newest("Cargo.toml")).unwrap();
+    assert!(workspace.contains("[profile.dev.package.atelier-probe]\nopt-level = 3"), "{workspace}");
 }
 
 /// A file of the kernel that the tests share.
