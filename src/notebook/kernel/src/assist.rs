@@ -61,6 +61,7 @@ pub fn hover(worker: &mut Worker, code: &str, offset: usize) -> String {
     let found = worker.guarded(|context| context.hover_at(&code, position));
     if let Ok(Ok((text, _))) = found
         && text != "No documentation found"
+        && !text.contains("{unknown}")
     {
         return text;
     }

@@ -20,6 +20,15 @@ pub struct Sent<'a> {
 }
 
 impl Sent<'_> {
+    fn last_statement(&self) -> Option<Span> {
+        let cell = Cell::parse(self.cell);
+        let range = cell.statements.last()?;
+        let end = range.start + self.cell[range.clone()].trim_end().len();
+        let (from, to) = (Place::of(self.cell, range.start), Place::of(self.cell, end));
+        let (line, column, end_line, end_column) = (from.line, from.column, to.line, to.column);
+        Some(Span { line, column, end_line, end_column, label: String::new(), primary: true })
+    }
+
     fn span(&self, from: Place, to: Place, label: String, primary: bool) -> Span {
         let [from, to] = [from, to].map(|place| self.edits.place_back(self.cell, self.changed, place));
         let (line, column) = (from.line, from.column);
@@ -71,7 +80,11 @@ fn of_one(error: &CompilationError, sent: &Sent<'_>) -> Failure {
         help.push("A variable of an earlier cell becomes mutable by `let mut x = x;`".to_owned());
     }
     let code = error.code().map(|code| format!(" [{code}]")).unwrap_or_default();
-    let spans: Vec<_> = spans.collect();
+    let mut spans: Vec<_> = spans.collect();
+    if spans.is_empty() && error.code() == Some("E0277") {
+        // The value that would be shown, wrapped in code that is not the user's.
+        spans.extend(sent.last_statement());
+    }
     Failure {
         kind: FailureKind::Compile,
         message: format!("{}{code}", error.message().trim_end()),
@@ -156,7 +169,7 @@ pub fn of_panic(panic: &Panic, sent: &Sent<'_>, compiled: &str) -> Failure {
 
 /// The place in the cell: its statements stand word for word in what was compiled.
 fn place_of_panic(panic: &Panic, sent: &Sent<'_>, compiled: &str) -> Option<Span> {
-    if !panic.file.ends_with("src/lib.rs") {
+    if !panic.file.ends_with("build/src/lib.rs") {
         return None;
     }
     let byte = Place { line: panic.line as usize, column: panic.column as usize }.byte(compiled);

@@ -4,7 +4,6 @@ use crate::output::Output;
 use rustix::process::{Pid, Signal};
 use std::collections::HashMap;
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,25 +16,42 @@ struct State {
     busy: Option<u64>,
     /// Whether it is to stop.
     stop: bool,
+    /// How many requests have come in.
+    received: u64,
+    /// So many of them, the first, are to be stopped: those that came before the last interrupt.
+    stopped: u64,
 }
 
 /// Shared by the worker and the reader of requests.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<(Mutex<State>, Condvar)>, Arc<AtomicU64>);
+pub struct Interrupt(Arc<(Mutex<State>, Condvar)>);
 
 impl Interrupt {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request is being done from here on.
-    pub fn busy(&self, id: u64) {
-        *self.lock() = State { busy: Some(id), stop: false };
+    /// A request has come in: its number, from 1.
+    pub fn received(&self) -> u64 {
+        let mut state = self.lock();
+        state.received += 1;
+        state.received
+    }
+
+    /// A request is being done from here on, unless it was interrupted while it waited.
+    pub fn busy(&self, id: u64, number: u64) -> bool {
+        let mut state = self.lock();
+        if number <= state.stopped {
+            return false;
+        }
+        (state.busy, state.stop) = (Some(id), false);
+        true
     }
 
     /// It is done.
     pub fn idle(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        (state.busy, state.stop) = (None, false);
         self.0.1.notify_all();
     }
 
@@ -44,10 +60,11 @@ impl Interrupt {
         self.lock().stop
     }
 
-    /// Asks for what is being done, if anything, to stop.
+    /// Asks for all that has come in to stop. Returns what is being done.
     pub fn ask(&self) -> Option<u64> {
         let mut state = self.lock();
         state.stop = state.busy.is_some();
+        state.stopped = state.received;
         state.busy
     }
 
@@ -61,16 +78,6 @@ impl Interrupt {
             }
             state = self.0.1.wait_timeout(self.lock(), AGAIN).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-
-    /// A restart was asked for: what waits from before it is not to be done any more.
-    pub fn restart(&self) {
-        self.1.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// How many restarts have been asked for.
-    pub fn restarts(&self) -> u64 {
-        self.1.load(Ordering::SeqCst)
     }
 }
 

@@ -134,14 +134,13 @@ fn read(requests: File, events: &Events, output: &Output, interrupt: &Interrupt,
             }
             Ok(request) => {
                 if matches!(request.op, Op::Restart) {
-                    interrupt.restart();
                     // What runs may run for ever.
                     if let Some(busy) = interrupt.ask() {
                         let (output, interrupt) = (output.clone(), interrupt.clone());
                         std::thread::spawn(move || interrupt.enforce(busy, &output));
                     }
                 }
-                let _ = jobs.send(Job::Request(request, interrupt.restarts()));
+                let _ = jobs.send(Job::Request(request, interrupt.received()));
             }
             Err(error) => {
                 let failure = Failure {

@@ -17,7 +17,7 @@ pub struct Panic {
     pub line: u32,
     /// Likewise.
     pub column: u32,
-    /// `src/lib.rs` for cells.
+    /// `build/src/lib.rs` for cells.
     pub file: String,
     /// What it says.
     pub message: String,

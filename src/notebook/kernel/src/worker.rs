@@ -24,7 +24,7 @@ const IMPORT: &str = "use atelier::probe::*;\n";
 /// What the worker is given.
 #[derive(Debug)]
 pub enum Job {
-    /// By the notebook, after so many restarts.
+    /// By the notebook, and its number.
     Request(Request, u64),
     /// The process that cells run in has ended while none ran.
     Revive,
@@ -108,17 +108,17 @@ impl Worker {
     pub fn serve(mut self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
             match job {
-                Job::Request(request, restarts) if restarts < self.interrupt.restarts() => self.skip(&request),
-                Job::Request(request, _) => self.request(request),
+                Job::Request(request, number) if self.interrupt.busy(request.id, number) => self.request(request),
+                Job::Request(request, _) => self.skip(&request),
                 Job::Revive => self.revive(),
             }
         }
     }
 
-    /// It waited while the kernel was restarted.
+    /// It was interrupted while it waited.
     fn skip(&self, request: &Request) {
         let mut failure = failure::of_interrupt(false);
-        failure.message = "not run: the kernel was restarted".to_owned();
+        failure.message = "not run: it was interrupted while it waited".to_owned();
         self.events.failure(request.id, failure);
         self.events.done(request.id, false, Instant::now(), Vec::new());
     }
@@ -126,7 +126,6 @@ impl Worker {
     fn request(&mut self, Request { id, op }: Request) {
         let since = Instant::now();
         let mut phases = Vec::new();
-        self.interrupt.busy(id);
         let ok = match op {
             Op::Exec { code } => self.exec(id, &code, &mut phases),
             Op::Check { code } => self.check(id, &code),
@@ -149,9 +148,9 @@ impl Worker {
             // Answered where requests are read.
             Op::Interrupt => true,
         };
-        self.interrupt.idle();
         self.events.status(id, Status::Ready);
         self.events.done(id, ok, since, phases);
+        self.interrupt.idle();
     }
 
     fn exec(&mut self, id: u64, code: &str, phases: &mut Vec<Phase>) -> bool {

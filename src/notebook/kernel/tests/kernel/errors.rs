@@ -35,7 +35,7 @@ fn a_panic_keeps_variables_and_says_where() {
     let failure = answer.failure();
     assert_eq!((failure.kind, failure.lost), (FailureKind::Panic, Lost::Nothing));
     assert!(failure.message.contains("index out of bounds: the len is 3 but the index is 5"), "{failure:?}");
-    assert_eq!((failure.spans[0].line, failure.spans[0].column), (3, 1), "{failure:?}");
+    assert_eq!((failure.spans[0].line, failure.spans[0].column), (3, 5), "{failure:?}");
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("before", ""));
     assert_eq!(kernel.value("kept.len()"), "3");
     assert!(!kernel.exec("made").ok);

@@ -57,6 +57,8 @@ pub struct Kernel {
     stdin: Option<ChildStdin>,
     pub events: Receiver<Event>,
     next: u64,
+    /// Of other requests than the one that was waited for.
+    kept: Vec<Event>,
     pub notes: Vec<String>,
 }
 
@@ -103,11 +105,16 @@ impl Kernel {
                 }
             }
         });
-        Self { child, stdin, events, next: 0, notes: Vec::new() }
+        Self { child, stdin, events, next: 0, kept: Vec::new(), notes: Vec::new() }
     }
 
     pub fn event(&self) -> Event {
         self.events.recv_timeout(DEADLINE).expect("the kernel says something")
+    }
+
+    /// Likewise, those that were kept first.
+    pub fn any(&mut self) -> Event {
+        if self.kept.is_empty() { self.event() } else { self.kept.remove(0) }
     }
 
     pub fn send(&mut self, op: Op) -> u64 {
@@ -130,8 +137,10 @@ impl Kernel {
     pub fn answer_until(&mut self, id: u64, mut enough: impl FnMut(&Answer, &What) -> bool) -> Answer {
         let mut answer = Answer::default();
         loop {
-            let event = self.event();
+            let position = self.kept.iter().position(|event| event.id == id);
+            let event = position.map_or_else(|| self.event(), |position| self.kept.remove(position));
             if event.id != id {
+                self.kept.push(event);
                 continue;
             }
             match &event.what {

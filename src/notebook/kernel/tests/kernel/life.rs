@@ -86,7 +86,7 @@ fn a_process_that_ends_between_cells_is_replaced_and_told() {
     kernel.exec(&format!("std::thread::spawn(|| {{ while !std::path::Path::new({path:?}).exists() {{ std::thread::yield_now(); }} std::process::exit(4) }});")).fine();
     fs::write(&path, "").unwrap();
     let failure = loop {
-        let event = kernel.event();
+        let event = kernel.any();
         if let (0, What::Error(failure)) = (event.id, event.what) {
             break failure;
         }
