@@ -138,7 +138,10 @@ impl Kernel {
         let mut answer = Answer::default();
         loop {
             let position = self.kept.iter().position(|event| event.id == id);
-            let event = position.map_or_else(|| self.event(), |position| self.kept.remove(position));
+            let event = match position {
+                Some(position) => self.kept.remove(position),
+                None => self.event(),
+            };
             if event.id != id {
                 self.kept.push(event);
                 continue;
