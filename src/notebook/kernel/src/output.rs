@@ -26,6 +26,23 @@ pub struct Panic {
 /// How a process ended: its exit code, or a signal.
 pub type Death = Option<(Option<i32>, Option<i32>)>;
 
+/// How far a run has come.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It is being compiled.
+    #[default]
+    Compiling,
+    /// The user's function has begun.
+    Running,
+    /// It has returned.
+    Over {
+        /// By a panic.
+        panicked: bool,
+        /// By `?`.
+        returned: bool,
+    },
+}
+
 /// How a run stands.
 #[derive(Debug, Default)]
 pub struct Run {
@@ -33,14 +50,8 @@ pub struct Run {
     pub id: u64,
     /// Whether its output is of no interest: the prelude's.
     pub quiet: bool,
-    /// The user's function has begun.
-    pub begun: bool,
-    /// And is over.
-    pub ended: bool,
-    /// By a panic.
-    pub panicked: bool,
-    /// By `?`.
-    pub returned: bool,
+    /// How far it has come.
+    pub stage: Stage,
     /// The display of the last expression.
     pub value: Vec<u8>,
     /// Panics, those that the cell caught among them.
@@ -119,7 +130,7 @@ impl Output {
     /// Ends the process that a cell runs in, if one runs. Says whether it did.
     pub fn kill_running(&self) -> bool {
         let mut state = self.lock();
-        if state.run.id == 0 || !state.run.begun || state.run.ended {
+        if state.run.id == 0 || state.run.stage != Stage::Running {
             return false;
         }
         state.run.killed = true;
@@ -155,7 +166,7 @@ fn take(frame: Frame, state: &mut State, decoders: &mut [Decoder; 2], events: &E
     match frame {
         Frame::Hello { pid } => state.group = Some(pid),
         Frame::Begin => {
-            *run = Run { id: run.id, quiet: run.quiet, begun: true, ..Run::default() };
+            *run = Run { id: run.id, quiet: run.quiet, stage: Stage::Running, ..Run::default() };
             if !run.quiet {
                 events.status(run.id, Status::Running);
             }
@@ -189,12 +200,12 @@ fn take(frame: Frame, state: &mut State, decoders: &mut [Decoder; 2], events: &E
             run.panics.push(Panic { line, column, file, message });
         }
         Frame::End { panicked, returned, dropped } => {
-            (run.panicked, run.returned, run.dropped, run.ended) = (panicked, returned, dropped, true);
+            (run.stage, run.dropped) = (Stage::Over { panicked, returned }, dropped);
             flush(run, decoders, events);
         }
         Frame::Died { code, signal } => {
             state.group = None;
-            if run.begun && !run.ended {
+            if run.stage == Stage::Running {
                 run.died = Some((code, signal));
                 flush(run, decoders, events);
             } else {

@@ -67,7 +67,7 @@ impl Place {
             let lock =
                 OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock"))?;
             match lock.try_lock() {
-                Ok(()) => return Self::prepare(folder, lock, cell),
+                Ok(()) => return Self::prepare(&folder, lock, cell),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -75,7 +75,7 @@ impl Place {
         Err(io::Error::other(format!("{MOST} kernels run already in {}", cache.display())))
     }
 
-    fn prepare(folder: PathBuf, lock: File, cell: &Path) -> io::Result<Self> {
+    fn prepare(folder: &Path, lock: File, cell: &Path) -> io::Result<Self> {
         let folder = folder.canonicalize()?;
         let (build, client) = (folder.join("build"), folder.join("client"));
         fs::create_dir_all(&build)?;

@@ -148,7 +148,7 @@ impl<'a> Cell<'a> {
             .descendants()
             .filter_map(ast::IdentPat::cast)
             .filter_map(|binding| {
-                let name = binding.name()?.text().to_string();
+                let name = binding.name()?.text().to_owned();
                 let at = self.range(binding.syntax().text_range()).start;
                 Some(Binding { name, at, mutable: binding.mut_token().is_some() })
             })

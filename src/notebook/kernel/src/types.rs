@@ -8,7 +8,7 @@ mod mir;
 pub use edits::{Edit, Edits};
 pub use mir::short;
 
-use crate::source::{Cell, Let, Place};
+use crate::source::{Binding, Cell, Let, Place};
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
@@ -153,11 +153,11 @@ fn write_types(
         return Ok(());
     }
     // A pattern has no place for its variables' types: they are declared first, and the pattern goes into a block.
-    let names: String = typed.iter().map(|(binding, _)| format!("{}, ", binding.name)).collect();
-    let declared: String = typed
-        .iter()
-        .map(|(binding, kind)| format!("let {}{}: {kind}; ", if binding.mutable { "mut " } else { "" }, binding.name))
-        .collect();
+    let (mut names, mut declared) = (String::new(), String::new());
+    for (Binding { name, mutable, .. }, kind) in &typed {
+        names += &format!("{name}, ");
+        declared += &format!("let {}{name}: {kind}; ", if *mutable { "mut " } else { "" });
+    }
     edits.push(Edit { range: one.range.start..one.range.start, text: format!("{declared}({names}) = {{ ") });
     edits.push(Edit { range: one.range.end..one.range.end, text: format!(" ({names}) }};") });
     Ok(())

@@ -2,6 +2,8 @@
 //! but those that end it: a start costs seconds. No test takes a time for its verdict; the deadline only turns a hang
 //! into a failure.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "the helpers of tests are tests")]
+
 #[path = "kernel/assist.rs"]
 mod assist;
 #[path = "kernel/errors.rs"]

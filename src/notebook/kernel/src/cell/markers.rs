@@ -31,17 +31,17 @@ pub struct Markers {
     panic: bool,
     /// `?` ended the cell.
     pub returned: bool,
-    /// Variables whose type was redefined. evcxr runs the cell again after this, so it counts only as the first output.
+    /// Variables whose type was redefined.
     pub changed: Vec<String>,
-    spoke: bool,
-    accepts_changed: bool,
+    /// Whether that is believed: evcxr runs the cell again after it, so only as the first output of all.
+    believes: bool,
 }
 
 impl Markers {
-    /// For a run. `accepts_changed` must be false right after a run that told of redefined types: evcxr would run a
+    /// For a run. `believes` in redefined types must be false right after a run that told of redefined types: evcxr would run a
     /// cell that forges them for ever.
-    pub fn new(accepts_changed: bool) -> Self {
-        Self { accepts_changed, ..Self::default() }
+    pub fn new(believes: bool) -> Self {
+        Self { believes, ..Self::default() }
     }
 
     /// Takes in a piece.
@@ -132,7 +132,7 @@ impl Markers {
         } else if mark == RETURNED {
             self.returned = true;
             return;
-        } else if let (Some(name), true) = (mark.strip_prefix(CHANGED), self.accepts_changed && !self.spoke) {
+        } else if let (Some(name), true) = (mark.strip_prefix(CHANGED), self.believes) {
             self.changed.push(String::from_utf8_lossy(name).into_owned());
             return;
         } else if mark == CONTENT {
@@ -150,7 +150,7 @@ impl Markers {
         if std::mem::take(&mut self.panic) {
             text.extend([PANIC, b"\n"].concat());
         }
-        self.spoke = true;
+        self.believes = false;
         if let Some(value) = &mut self.value {
             value.extend(bytes);
             if value.len() > LONGEST_VALUE {

@@ -44,28 +44,28 @@ pub fn nameable(kind: &str) -> Option<String> {
     while let Some(at) = rest.find(['&', '\'']) {
         named.push_str(&rest[..at]);
         let found = &rest[at..];
-        if found.starts_with("&'") {
-            named.push('&');
-            rest = &found[1..];
-        } else if found.starts_with('&') {
-            named.push_str("&'static ");
-            rest = &found[1..];
+        if let Some(after) = found.strip_prefix('&') {
+            named.push_str(if after.starts_with('\'') { "&" } else { "&'static " });
+            rest = after;
         } else if let Some(after) = found.strip_prefix("'_") {
             named.push_str("'static");
             rest = after;
         } else {
-            named.push('\'');
-            rest = &found[1..];
+            let (quote, after) = found.split_at(1);
+            named.push_str(quote);
+            rest = after;
         }
     }
     named.push_str(rest);
     Some(named)
 }
 
-/// A type as a person reads it: the standard library's without their paths.
+/// A type as a person reads it: the standard library's without their paths, references without their lifetime, which is
+/// always the same.
 pub fn short(kind: &str) -> String {
+    let kind = kind.replace("&'static ", "&");
     let mut text = String::with_capacity(kind.len());
-    let mut rest = kind;
+    let mut rest = kind.as_str();
     while !rest.is_empty() {
         let end = rest
             .find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == ':'))

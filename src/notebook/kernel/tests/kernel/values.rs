@@ -41,7 +41,7 @@ fn variables_of_every_kind_need_no_type() {
             "g: i32",
             "m: HashMap<u8, String>",
             "v: Vec<i32>",
-            "w: Vec<&'static str>",
+            "w: Vec<&str>",
         ]
     );
     let value = kernel.value("b.x += 1; w.push(\"z\"); (v, w, a, b.x, c, d, e(4), f, g, m.len())");
