@@ -133,9 +133,9 @@ fn open(folder: &Folder) -> anyhow::Result<Kept> {
     let extent = Extent { steps_per_epoch: (steps_per_epoch as i64).max(1), epochs: experiment.train.epochs as i64 };
     let experiment = looked_at(experiment);
     let mut learner = Learner::new(track(&experiment, &dataset)?, &experiment, extent, Device::Cpu)?;
-    learner
-        .restore(state.step, &model, &optimizer)
-        .map_err(|problem| anyhow::anyhow!("checkpoint {} does not fit its session: {problem}", newest.path.display()))?;
+    learner.restore(state.step, &model, &optimizer).map_err(|problem| {
+        anyhow::anyhow!("checkpoint {} does not fit its session: {problem}", newest.path.display())
+    })?;
     let written = fs::metadata(newest.path.join("state.json")).and_then(|data| data.modified()).ok();
     let size = experiment.data.size as u64;
     let moment = Moment {
@@ -148,8 +148,7 @@ fn open(folder: &Folder) -> anyhow::Result<Kept> {
         pairs: experiment.train.batch_size as u64,
     };
     let part = |plain: Option<Plain>| plain.map(|plain| Arc::new(plain) as Arc<dyn data::batch::Pairs>);
-    let desk =
-        Desk { session: folder.id(), source: Source::Checkpoint, train: part(train), held_out: part(held_out) };
+    let desk = Desk { session: folder.id(), source: Source::Checkpoint, train: part(train), held_out: part(held_out) };
     Ok(Kept { learner, desk, moment, path: newest.path })
 }
 
@@ -163,9 +162,9 @@ fn pairs(experiment: &Experiment) -> (Dataset, [Option<Plain>; 2]) {
         Ok((cache, dataset)) => {
             let split = data::split(&dataset, experiment.data.validation_fraction, experiment.data.split_seed);
             let plain = |indices: Vec<usize>| {
-                Some(indices).filter(|indices| !indices.is_empty()).map(|indices| {
-                    Plain::new(cache.clone(), indices, Device::Cpu)
-                })
+                Some(indices)
+                    .filter(|indices| !indices.is_empty())
+                    .map(|indices| Plain::new(cache.clone(), indices, Device::Cpu))
             };
             let parts = [plain(split.train), plain(split.validation)];
             (dataset, parts)

@@ -28,6 +28,7 @@ use crate::data::batch::{Batch, Form};
 use crate::data::cache::{self, Cache, DataError};
 use crate::data::loader::LoaderOptions;
 use crate::models::catalog;
+use crate::models::pad;
 use crate::models::params::Params;
 use crate::models::stable_diffusion::StableDiffusion;
 use crate::models::stable_diffusion::load::{self, Kinds, LoadError};
@@ -38,7 +39,6 @@ use crate::models::stable_diffusion::tokenizer::{Tokenizer, TokenizerError};
 use crate::models::stable_diffusion::vae::Moments;
 use crate::models::stable_diffusion::{clip, unet, vae};
 use crate::models::tap::is_wanted;
-use crate::models::pad;
 use crate::tracks::{Forward, Objective, Saliency, StepContext, Track};
 
 /// The one network that is trained.

@@ -25,7 +25,8 @@ pub fn stages(config: &UNetConfig) -> Vec<String> {
     let mut stages = vec!["time_embedding".to_owned(), "conv_in".to_owned()];
     for level in 0..levels {
         let key = format!("down_blocks.{level}");
-        stages.extend((0..config.layers_per_block).map(|index| layer(&key, index, level, config.down_attention[level])));
+        stages
+            .extend((0..config.layers_per_block).map(|index| layer(&key, index, level, config.down_attention[level])));
         stages.extend((level + 1 < levels).then(|| format!("{key}.downsamplers.0")));
     }
     stages.extend([layer("mid_block", 0, levels - 1, true), layer("mid_block", 1, levels - 1, false)]);

@@ -116,7 +116,12 @@ impl Stamp {
 
 /// The line of an answer with `result`, after which `bytes` bytes will follow. One that would be too long becomes an
 /// error that says what to do; then nothing may follow, which the flag tells.
-pub fn answer_line(response: &Response, stamp: &Stamp, result: Option<&serde_json::Value>, bytes: u64) -> (String, bool) {
+pub fn answer_line(
+    response: &Response,
+    stamp: &Stamp,
+    result: Option<&serde_json::Value>,
+    bytes: u64,
+) -> (String, bool) {
     #[derive(Serialize)]
     struct Answer<'a> {
         version: u32,

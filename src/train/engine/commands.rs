@@ -25,8 +25,8 @@ pub(super) enum Hold {
     Paused,
     /// Some, then none.
     Stepping {
-        /// Still to be taken.
-        left: u32,
+        /// The step after which there are none.
+        until: i64,
         /// Of how many.
         of: u32,
         /// Told when they are.
@@ -70,12 +70,10 @@ impl Engine {
 
     /// A step of those that were asked for is done; after the last the run is paused again, and that is told.
     fn count_step(&mut self) -> Result<(), EngineError> {
-        let Hold::Stepping { left, of, .. } = &mut self.hold else { return Ok(()) };
-        *left -= 1;
-        if *left > 0 {
+        let Hold::Stepping { until, of, .. } = self.hold else { return Ok(()) };
+        if self.step < until {
             return Ok(());
         }
-        let of = *of;
         self.settle()?;
         self.end_stepping(Hold::Paused, &format!("{of} {} taken, paused", if of == 1 { "step" } else { "steps" }));
         (self.surroundings.on_state)(State::Paused, "");
@@ -107,8 +105,8 @@ impl Engine {
 
     /// The run ends: nobody waits for what will not come.
     pub(super) fn dismiss(&mut self) {
-        if let Hold::Stepping { left, of, .. } = &self.hold {
-            let why = format!("the run ended after {} of {of} steps", of - left);
+        if let Hold::Stepping { until, of, .. } = self.hold {
+            let why = format!("the run ended after {} of {of} steps", self.step - until + i64::from(of));
             self.end_stepping(Hold::Running, &why);
         }
         if let Some(event) = self.probes.dismiss("the run has ended; its newest checkpoint answers from now on") {
@@ -150,7 +148,7 @@ impl Engine {
             }
             Request::Step { n } => {
                 if self.is_paused() {
-                    self.hold = Hold::Stepping { left: n, of: n, reply };
+                    self.hold = Hold::Stepping { until: self.step + i64::from(n), of: n, reply };
                     (self.surroundings.on_state)(State::Running, "");
                     self.last_end = None;
                     // Answered when they are done.

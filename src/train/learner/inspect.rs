@@ -81,9 +81,11 @@ impl Learner {
 
     fn last_gradients(&self) -> Result<Vec<(String, Tensor)>, String> {
         let Some((_, lists)) = &self.gradients else {
-            return Err("there are no gradients: no step has been taken since the run began or went on, or the last one \
+            return Err(
+                "there are no gradients: no step has been taken since the run began or went on, or the last one \
                         came to nothing; take one by `step`, or ask again after the next"
-                .to_owned());
+                    .to_owned(),
+            );
         };
         let named = self.optimizers.iter().zip(lists).flat_map(|((network, optimizer), list)| {
             let named = optimizer.names().iter().zip(list);

@@ -96,7 +96,8 @@ impl Job {
         match self.try_to(bench) {
             Ok(None) => Next::Later,
             Ok(Some(body)) => {
-                let found = Found { at: bench.moment.at, time: bench.moment.since.unwrap_or_else(Timestamp::now), body };
+                let found =
+                    Found { at: bench.moment.at, time: bench.moment.since.unwrap_or_else(Timestamp::now), body };
                 match self.reply.try_send(Answer::Found(Box::new(found))) {
                     Ok(()) => Next::Done,
                     Err(_) => Next::Gone,
@@ -182,9 +183,11 @@ impl Job {
     fn norms(&mut self, bench: &mut Bench<'_>, steps: u32, glob: &str) -> Result<Option<Body>, Stop> {
         if matches!(self.state, State::New) {
             if !bench.moment.steps_come {
-                return Err("no step would come to measure: `resume` the run first, or look at the last step's gradients"
-                    .to_owned()
-                    .into());
+                return Err(
+                    "no step would come to measure: `resume` the run first, or look at the last step's gradients"
+                        .to_owned()
+                        .into(),
+                );
             }
             self.state = State::Measuring { left: steps, last: bench.moment.at.step };
         }
@@ -266,6 +269,7 @@ fn copy(bench: &mut Bench<'_>, name: &str, tensor: &Tensor) -> Result<Tensor, St
     if bench.learner.is_frozen(name) {
         return Ok(tensor.shallow_clone());
     }
+    *bench.has_worked = true;
     let begin = Instant::now();
     let copied = tensor.f_detach()?.f_to_device_(tensor.device(), tensor.f_kind()?, false, true)?;
     let bytes = bytes_of(tensor);
@@ -319,6 +323,7 @@ fn forward(
     if bench.is_full() || bench.is_short_for(cost) {
         return Ok(None);
     }
+    *bench.has_worked = true;
     let begin = Instant::now();
     let seen = bench.learner.look(sight, taps, saliency, PAYLOAD_LIMIT / 2);
     let device = bench.learner.device();

@@ -80,13 +80,14 @@ pub(super) struct Bench<'a> {
     pub costs: &'a mut Costs,
     pub ledger: &'a Arc<AtomicU64>,
     pub begin: Instant,
+    /// Whether something was done at this boundary: one thing always may be, so that everything gets its turn.
+    pub has_worked: &'a mut bool,
 }
 
 impl Bench<'_> {
     /// Whether something of this cost must wait for the next boundary, this one's time being used already.
     pub fn is_short_for(&self, cost: Duration) -> bool {
-        let used = self.begin.elapsed();
-        self.moment.is_pressed && used > self.budget / 10 && used + cost > self.budget
+        self.moment.is_pressed && *self.has_worked && self.begin.elapsed() + cost > self.budget
     }
 
     /// Whether clients' threads have enough to read.
@@ -133,10 +134,12 @@ impl Probes {
     pub fn serve(&mut self, learner: &Learner, moment: Moment) -> Option<Event> {
         let begin = Instant::now();
         let mut later = VecDeque::new();
+        let mut worked = false;
         while let Some(mut job) = self.jobs.pop_front() {
             let before = Instant::now();
             let (budget, ledger) = (self.budget, &self.ledger);
-            let mut bench = Bench { learner, moment, budget, costs: &mut self.costs, ledger, begin };
+            let (costs, has_worked) = (&mut self.costs, &mut worked);
+            let mut bench = Bench { learner, moment, budget, costs, ledger, begin, has_worked };
             let next = job.go_on(&mut bench);
             job.spent += before.elapsed();
             match next {

@@ -178,7 +178,7 @@ fn garbage_is_answered_with_errors_and_the_server_goes_on() {
             }
         }
     }
-    assert!(answered > 100 && refused > 1000, "{answered} answered, {refused} refused");
+    assert!(answered > 20 && refused > 1000, "{answered} answered, {refused} refused");
     let mut client = Probing::connect(&server.socket);
     client.ask(json!({ "command": "status" }));
     client.probe(json!({ "what": "stats", "of": "weight" }));

@@ -196,7 +196,7 @@ fn a_saliency_is_what_moving_a_pixel_does() {
     let strongest = saliency.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0;
     let moved = |by: f64| {
         let moved = input.copy();
-        let _ = moved.view([-1]).narrow(0, strongest as i64, 1).g_add_scalar_(by);
+        let _ = moved.view([-1]).narrow(0, strongest as i64, 1).f_add_scalar_(by).unwrap();
         score(&moved)
     };
     let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
