@@ -120,11 +120,11 @@ fn probe_heavily(socket: &Path, network: &str, taps: &str) -> u64 {
 
 fn unchanged(config: Option<&str>, loss: &str, network: &str, taps: &str) {
     let bench = config.map_or_else(Bench::new, Bench::with);
-    let set = ["--set", "train.epochs=20", "--set", "checkpoint.every_steps=0"];
+    let set = ["--set", "train.epochs=60", "--set", "checkpoint.every_steps=0"];
     let arguments = [&["train", "tiny.toml"][..], &set].concat();
     let output = bench.command_in("plain", &arguments).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    // The first step waits for a client, so that all questions find their run.
+    // The socket is there before the first step, and the run long enough for all questions to find it.
     let child = bench.command_in("sessions", &arguments).spawn().unwrap();
     wait_until(|| bench.session_in("sessions").is_some_and(|session| session.join("control.sock").exists()));
     let asked = probe_heavily(&bench.session().join("control.sock"), network, taps);
