@@ -99,9 +99,9 @@ fn aside(path: PathBuf, moment: Moment) -> control::Aside {
     let no_gradients = "a checkpoint keeps no gradients: they are there while the session runs; go on with it by \
                         `atelier train --resume`";
     Arc::new(move |request| match request {
-        Request::Probe(Probe::GradientNorms { .. }) => Some(Response::error(no_gradients)),
         Request::Probe(
-            Probe::List { of: Of::Gradient, .. }
+            Probe::GradientNorms { .. }
+            | Probe::List { of: Of::Gradient, .. }
             | Probe::Stats { of: Of::Gradient, .. }
             | Probe::Tensor { of: Of::Gradient, .. },
         ) => Some(Response::error(no_gradients)),

@@ -47,11 +47,10 @@ impl Engine {
                 return Ok(());
             }
             // Clients that ask without end do not hold a run up.
-            if self.is_paused() || begin.elapsed() < BOUNDARY {
-                if let Some(order) = self.surroundings.mailbox.take() {
-                    self.carry_out(order)?;
-                    continue;
-                }
+            let listens = self.is_paused() || begin.elapsed() < BOUNDARY;
+            if let Some(order) = listens.then(|| self.surroundings.mailbox.take()).flatten() {
+                self.carry_out(order)?;
+                continue;
             }
             self.serve_probes();
             if !self.is_paused() {
