@@ -27,6 +27,8 @@ mod show;
 mod source;
 mod tables;
 mod tensor;
+#[cfg(test)]
+mod testing;
 mod wire;
 
 pub use checkpoint::{Checkpoint, Checkpoints, TensorFile};

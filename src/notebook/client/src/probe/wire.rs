@@ -169,3 +169,6 @@ pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
 pub(crate) fn float_bytes(floats: &[f32]) -> Vec<u8> {
     floats.iter().flat_map(|float| float.to_le_bytes()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,7 +171,7 @@ impl TensorFile {
             let what = format!("{} has {} values: ask for its .stats(\"{}\")", entry.name, entry.values, entry.name);
             return Err(Problem::new(what));
         }
-        let mut data = Vec::with_capacity(entry.values);
+        let mut data = Vec::new();
         self.stream(entry, |piece| data.extend_from_slice(piece))?;
         let tensor = Tensor::checked(&entry.name, entry.shape.clone(), data)?;
         Ok(match &self.source {
