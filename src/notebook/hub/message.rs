@@ -115,7 +115,7 @@ mod tests {
         let mut stream = &b"{\"version\":1,\"ask\":\"show\",\"bytes\":3}\nabc{\"version\":1}\n"[..];
         let (request, bytes) = read(&mut stream).unwrap().unwrap();
         assert_eq!((request["ask"].as_str(), &bytes[..]), (Some("show"), &b"abc"[..]));
-        assert_eq!(read(&mut stream).unwrap().unwrap().1, []);
+        assert!(read(&mut stream).unwrap().unwrap().1.is_empty());
         assert!(read(&mut stream).unwrap().is_none());
     }
 

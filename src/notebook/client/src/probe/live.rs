@@ -35,6 +35,7 @@ pub struct Live {
     hub: Hub,
     running: bool,
     taps: Vec<String>,
+    budget_ms: Option<i64>,
 }
 shown!(Live, Said);
 
@@ -66,6 +67,7 @@ impl Live {
             hub: run.hub.clone(),
             running: now.is_running(),
             taps: Vec::new(),
+            budget_ms: None,
         };
         if !live.running {
             // Now, so that a session without a checkpoint says so at once.
@@ -137,14 +139,21 @@ impl Live {
         Self { taps: globs.iter().map(|glob| (*glob).to_owned()).collect(), ..self.clone() }
     }
 
-    /// What the model makes of the training pair at `index`.
-    pub fn forward(&self, index: usize) -> Output {
-        answer(self.run_forward(&Input::Pair { index, held_out: false }, &self.taps, false))
+    /// The same model, whose forward passes may hold the training up for so many milliseconds: without it, one that would
+    /// for more than 50 is refused while the training runs.
+    #[must_use]
+    pub fn with_budget(&self, milliseconds: u32) -> Self {
+        Self { budget_ms: Some(milliseconds.into()), ..self.clone() }
     }
 
     /// What the model makes of the held-out pair at `index`.
-    pub fn forward_held_out(&self, index: usize) -> Output {
+    pub fn forward(&self, index: usize) -> Output {
         answer(self.run_forward(&Input::Pair { index, held_out: true }, &self.taps, false))
+    }
+
+    /// What the model makes of the training pair at `index`.
+    pub fn forward_train(&self, index: usize) -> Output {
+        answer(self.run_forward(&Input::Pair { index, held_out: false }, &self.taps, false))
     }
 
     /// What the model makes of a picture of your own.
@@ -152,9 +161,9 @@ impl Live {
         answer(self.run_forward(&Input::Picture(image.tensor()), &self.taps, false))
     }
 
-    /// Which pixels of the training pair at `index` its output depends on most.
+    /// Which pixels of the held-out pair at `index` its output depends on most.
     pub fn saliency(&self, index: usize) -> Output {
-        answer(self.run_forward(&Input::Pair { index, held_out: false }, &self.taps, true))
+        answer(self.run_forward(&Input::Pair { index, held_out: true }, &self.taps, true))
     }
 
     fn run_forward(&self, input: &Input, taps: &[String], saliency: bool) -> Result<Output, Problem> {
@@ -168,12 +177,18 @@ impl Live {
                 (Json::object([("image", Json::List(shape))]), float_bytes(tensor.data()))
             }
         };
-        let fields = vec![("input", described), ("taps", Json::texts(taps)), ("saliency", Json::Bool(saliency))];
+        let mut fields = vec![("input", described), ("taps", Json::texts(taps)), ("saliency", Json::Bool(saliency))];
+        fields.extend(self.budget_ms.map(|budget| ("budget_ms", Json::Whole(budget))));
         let Answer { line, bytes } = self.probe("forward", fields, &payload, PATIENCE)?;
         let source = Source::of(&line, &self.session);
         let parts = parts::tensors(line.get("result"), &bytes, &source)?;
         let rows = parts::rows(line.get("result").get("stats"))?;
-        Ok(Output::new(self.clone(), input.clone(), parts, StatsTable::new(rows, source.to_string()), source))
+        let said = ["id", "weights", "score"].iter().filter_map(|name| {
+            let value = line.get("result").get(name).as_str()?;
+            Some(if *name == "id" { value.to_owned() } else { format!("{name}: {value}") })
+        });
+        let notes = said.chain([source.to_string()]).collect::<Vec<_>>().join(" · ");
+        Ok(Output::new(self.clone(), input.clone(), parts, StatsTable::new(rows, notes.clone()), source, notes))
     }
 
     /// The norm of every gradient at each of the next `steps` steps. Waits for them.

@@ -23,14 +23,22 @@ pub struct Output {
     parts: Vec<Tensor>,
     stats: StatsTable,
     source: Source,
+    notes: String,
 }
 shown!(Output);
 
 const TAP: &str = "tap:";
 
 impl Output {
-    pub(super) fn new(live: Live, given: Input, parts: Vec<Tensor>, stats: StatsTable, source: Source) -> Self {
-        Self { live, given, parts, stats, source }
+    pub(super) fn new(
+        live: Live,
+        given: Input,
+        parts: Vec<Tensor>,
+        stats: StatsTable,
+        source: Source,
+        notes: String,
+    ) -> Self {
+        Self { live, given, parts, stats, source, notes }
     }
 
     fn part(&self, name: &str) -> Result<Tensor, Problem> {
@@ -104,7 +112,7 @@ impl Output {
             None => contents.extend(self.parts.iter().flat_map(Tensor::contents)),
         }
         if self.stats.rows().is_empty() {
-            contents.push(Content::Text(self.source.to_string()));
+            contents.push(Content::Text(self.notes.clone()));
         } else {
             contents.extend(self.stats.contents());
         }
