@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,7 +93,7 @@ impl Hub {
         let place = Place::make()?;
         let socket = place.socket();
         let listener = UnixListener::bind(&socket)?;
-        fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o600))?;
         let models = Models::new(options.trainer.clone(), place.folder().to_owned());
         let hall = Hall { options, shows, models };
         let shared = Arc::new(Shared { hall, stop: AtomicBool::new(false), open: Mutex::default() });

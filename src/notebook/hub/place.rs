@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -39,11 +39,11 @@ impl Place {
             return Err(io::Error::other(format!("{} is not private", shared.display())));
         }
         sweep(shared);
-        short(tempfile::Builder::new().prefix(PREFIX).tempdir_in(shared)?)
+        short(private(PREFIX, shared)?)
     }
 
     fn in_temporary(folder: &Path) -> io::Result<Self> {
-        short(tempfile::Builder::new().prefix("atelier-hub-").tempdir_in(folder)?)
+        short(private("atelier-hub-", folder)?)
     }
 
     pub fn folder(&self) -> &Path {
@@ -53,6 +53,11 @@ impl Place {
     pub fn socket(&self) -> PathBuf {
         self.folder().join(SOCKET)
     }
+}
+
+/// A new folder within `parent`, private from its first moment.
+fn private(prefix: &str, parent: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix(prefix).permissions(fs::Permissions::from_mode(0o700)).tempdir_in(parent)
 }
 
 fn short(folder: TempDir) -> io::Result<Place> {
@@ -102,7 +107,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let open = root.path().join("open");
         fs::DirBuilder::new().mode(0o755).create(&open).unwrap();
-        fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(Place::within(&open).unwrap_err().to_string().contains("not private"));
         let long = root.path().join("x".repeat(100));
         assert!(Place::within(&long).unwrap_err().to_string().contains("too long"));

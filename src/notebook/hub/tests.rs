@@ -1,7 +1,6 @@
 //! The hub and the client crate together, over real session folders.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 

@@ -286,4 +286,50 @@ mod tests {
         assert_eq!(table.json().get("columns").list()[1].get("align").as_str(), Some("right"));
         assert_eq!(table.json().get("rows").list().len(), ROWS);
     }
+
+    /// In a process of its own, because the hub is found by the environment.
+    #[test]
+    fn values_show_themselves_through_the_hub_and_without_one_as_text() {
+        use std::process::Command;
+        use std::sync::{Arc, Mutex};
+
+        use crate::probe::testing::{Folder, serve, yes};
+        use crate::probe::{Series, Tensor};
+
+        const CHILD: &str = "ATELIER_PROBE_TEST_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            Series::new("loss", vec![1.0], vec![0.5]).plot().evcxr_display();
+            Tensor::new("w", vec![1, 2], vec![0.0, 1.0]).evcxr_display();
+            Tensor::new("w", vec![1, 2], vec![0.0, 1.0]).image().evcxr_display();
+            return;
+        }
+        let child = |hub: &std::path::Path| {
+            let name = "probe::show::tests::values_show_themselves_through_the_hub_and_without_one_as_text";
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", name, "--nocapture"]).env(CHILD, "1").env(hub::VARIABLE, hub);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let folder = Folder::new();
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&shown);
+        serve(&folder.join("hub"), move |request, bytes| {
+            assert_eq!(request.get("ask").as_str(), Some("show"));
+            kept.lock().unwrap().push((request.get("mime").as_str().unwrap().to_owned(), bytes.to_vec()));
+            yes("", &[])
+        });
+        let told = child(&folder.join("hub"));
+        assert!(!told.contains("loss"), "{told}");
+        let shown = shown.lock().unwrap();
+        let mimes: Vec<&str> = shown.iter().map(|(mime, _)| mime.as_str()).collect();
+        let image = "application/x-atelier-image";
+        assert_eq!(mimes, ["application/x-atelier-plot", "text/x-table", "text/plain", image]);
+        assert_eq!(Json::parse(&shown[0].1).unwrap().get("title").as_str(), Some("loss"));
+        assert_eq!(Json::parse(&shown[1].1).unwrap().get("rows").list().len(), 1);
+        assert_eq!(shown[3].1, b"{\"width\":2,\"height\":1}\n\0\0\0\xff\xff\xff");
+
+        let told = child(&folder.join("nobody"));
+        assert!(told.contains("loss  ▁ 0.5 → 0.5 (1 points)") && told.contains("picture, 2 x 1"), "{told}");
+    }
 }

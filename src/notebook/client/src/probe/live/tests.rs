@@ -107,7 +107,7 @@ fn lists_statistics_and_taps_are_tables() {
     assert_eq!((stats.get("g/a").mean, stats.get("g/a").nans, stats.with_nans().rows().len()), (0.5, 1, 1));
     assert!(stats.get("g/a").min.is_nan());
     assert!(stats.to_string().contains("live · 12 ms old"));
-    assert!(message(|| drop(stats.get("g/b"))).contains("g/b"));
+    assert!(message(|| _ = stats.get("g/b")).contains("g/b"));
 
     let training = Training::says("\"result\":{\"names\":[\"model.4\",\"model.7\"]}", Vec::new());
     assert_eq!(training.live().taps(), ["model.4", "model.7"]);
