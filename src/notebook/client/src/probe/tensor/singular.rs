@@ -71,21 +71,40 @@ fn reflection(vector: &mut [f64]) -> (f64, f64) {
     (if square > 0.0 { 2.0 / square } else { 0.0 }, target)
 }
 
-/// Columns of a tall matrix become those of its square triangular factor.
+/// Columns of a tall matrix become those of its square triangular factor. Reflections are gathered, so that a column is
+/// brought into the processor's cache once for many of them.
 fn triangular(columns: &mut [Vec<f64>]) {
+    const GATHERED: usize = 16;
     let size = columns.len();
-    for step in 0..size {
-        let (done, rest) = columns.split_at_mut(step + 1);
-        let axis = &mut done[step];
-        let (factor, target) = reflection(&mut axis[step..]);
-        for column in rest {
-            let along = dot(&axis[step..], &column[step..]);
-            add(&mut column[step..], -factor * along, &axis[step..]);
+    for first in (0..size).step_by(GATHERED) {
+        let after = (first + GATHERED).min(size);
+        let (done, rest) = columns.split_at_mut(after);
+        let mut found = Vec::with_capacity(GATHERED);
+        for step in first..after {
+            let (axes, own) = done.split_at_mut(step);
+            for (axis, (at, factor, _)) in axes[first..].iter().zip(&found) {
+                reflect(&mut own[0], axis, *at, *factor);
+            }
+            let (factor, target) = reflection(&mut own[0][step..]);
+            found.push((step, factor, target));
         }
-        axis[step..].fill(0.0);
-        axis[step] = target;
+        for column in rest {
+            for (axis, (at, factor, _)) in done[first..].iter().zip(&found) {
+                reflect(column, axis, *at, *factor);
+            }
+        }
+        for (axis, (at, _, target)) in done[first..].iter_mut().zip(found) {
+            axis[at..].fill(0.0);
+            axis[at] = target;
+        }
     }
     columns.iter_mut().for_each(|column| column.truncate(size));
+}
+
+/// Reflect `column`, from the component `at` on, by the direction `axis`.
+fn reflect(column: &mut [f64], axis: &[f64], at: usize, factor: f64) {
+    let along = dot(&axis[at..], &column[at..]);
+    add(&mut column[at..], -factor * along, &axis[at..]);
 }
 
 /// The diagonal and what stands above it, of a bidiagonal matrix with the same singular values as these columns.
@@ -97,10 +116,7 @@ fn bidiagonal(columns: &mut [Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
         let axis = &mut done[step];
         let (factor, target) = reflection(&mut axis[step..]);
         diagonal.push(target);
-        for column in rest.iter_mut() {
-            let along = dot(&axis[step..], &column[step..]);
-            add(&mut column[step..], -factor * along, &axis[step..]);
-        }
+        rest.iter_mut().for_each(|column| reflect(column, axis, step, factor));
         if rest.is_empty() {
             break;
         }
