@@ -21,12 +21,15 @@ use std::io;
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
+use serde_json::{Map, Value};
 
 mod answers;
 mod columns;
@@ -40,6 +43,9 @@ use place::Place;
 
 /// Connections at a time: a cell has one for as long as it asks.
 const CONNECTIONS: usize = 64;
+
+/// How long to wait after a connection that could not be taken.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Media types that cells can show.
 pub const MIMES: [&str; 5] =
@@ -141,8 +147,12 @@ fn listen(listener: &UnixListener, shared: &Arc<Shared>) {
         if shared.stop.load(Ordering::SeqCst) {
             return;
         }
-        // A connection that failed before it was taken is the client's to notice.
-        let Ok(stream) = stream else { continue };
+        let Ok(stream) = stream else {
+            // It failed before it was taken, which is the client's to notice; or there are no descriptors left, and some
+            // must be given back first.
+            thread::sleep(PAUSE);
+            continue;
+        };
         if let Err(refusal) = admit(&stream, shared.open().len()) {
             message::refuse(&stream, &refusal);
             continue;
@@ -178,7 +188,7 @@ fn converse(stream: &UnixStream, hall: &Hall) {
     let mut reader = io::BufReader::new(stream);
     loop {
         let answer = match message::read(&mut reader) {
-            Ok(Some((request, bytes))) => hall.answer(&request, bytes),
+            Ok(Some((request, bytes))) => answered(hall, &request, bytes),
             Ok(None) => return,
             Err(refusal) => {
                 message::refuse(stream, &refusal);
@@ -189,6 +199,12 @@ fn converse(stream: &UnixStream, hall: &Hall) {
             return;
         }
     }
+}
+
+/// The answer. What an engine of queries gives up over is an error of that question alone.
+fn answered(hall: &Hall, request: &Map<String, Value>, bytes: Vec<u8>) -> message::Answer {
+    panic::catch_unwind(AssertUnwindSafe(|| hall.answer(request, bytes)))
+        .unwrap_or_else(|_| Err("the question made the notebook fail: ask it in another way".to_owned()))
 }
 
 #[cfg(test)]

@@ -178,9 +178,8 @@ impl Frame {
         for name in names {
             let mut values = self.f64(&name);
             for rows in groups.values() {
-                let part = Series::new("", Vec::new(), Vec::new());
-                let y = rows.iter().map(|row| values[*row]).collect::<Vec<_>>();
-                let smooth = Series::new(part.name(), vec![0.0; y.len()], y).ema(weight);
+                let y: Vec<f64> = rows.iter().map(|row| values[*row]).collect();
+                let smooth = Series::new("", vec![0.0; y.len()], y).ema(weight);
                 rows.iter().zip(smooth.y()).for_each(|(row, value)| values[*row] = *value);
             }
             for column in frame.columns.iter_mut().filter(|column| column.name() == name) {

@@ -49,11 +49,11 @@ impl Image {
 
     /// Red, green and blue at a place.
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
-        let at = (y * self.width + x) * 3;
         if x >= self.width || y >= self.height {
             let size = format!("{} x {}", self.width, self.height);
             answer::<()>(Err(Problem::new(format!("({x}, {y}) lies outside of the picture, which has {size} pixels"))));
         }
+        let at = (y * self.width + x) * 3;
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 

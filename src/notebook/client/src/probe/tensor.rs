@@ -199,7 +199,7 @@ impl Tensor {
             return Err(refuse());
         }
         match *shape {
-            [height, width] => Ok(grey(&[bytes(&self.data, range)], height, width)),
+            [height, width] => grey(&[bytes(&self.data, range)], height, width),
             [3, height, width] => {
                 let planes = bytes(&self.data, range);
                 let size = height * width;
@@ -208,7 +208,7 @@ impl Tensor {
             }
             [channels, height, width] => {
                 let tiles = self.data.chunks_exact(height * width).take(channels.min(CHANNELS));
-                Ok(grey(&tiles.map(|tile| bytes(tile, range)).collect::<Vec<_>>(), height, width))
+                grey(&tiles.map(|tile| bytes(tile, range)).collect::<Vec<_>>(), height, width)
             }
             // The filters of a convolution: each out of the mean over what it sees.
             [filters, inner, height, width] if inner > 0 => {
@@ -218,7 +218,7 @@ impl Tensor {
                     (0..size).map(at).collect()
                 };
                 let filters = self.data.chunks_exact(inner * size).take(filters.min(CHANNELS));
-                Ok(grey(&filters.map(|filter| bytes(&mean(filter), range)).collect::<Vec<_>>(), height, width))
+                grey(&filters.map(|filter| bytes(&mean(filter), range)).collect::<Vec<_>>(), height, width)
             }
             _ => Err(refuse()),
         }
@@ -269,7 +269,7 @@ fn bytes(values: &[f32], range: Option<(f32, f32)>) -> Vec<u8> {
 }
 
 /// Grey pictures of one size as tiles, about as many side by side as one below the other.
-fn grey(tiles: &[Vec<u8>], height: usize, width: usize) -> Image {
+fn grey(tiles: &[Vec<u8>], height: usize, width: usize) -> Result<Image, Problem> {
     let across = ((tiles.len() as f64).sqrt().ceil() as usize).max(1);
     let gap = usize::from(tiles.len() > 1);
     let down = tiles.len().div_ceil(across);
@@ -282,7 +282,7 @@ fn grey(tiles: &[Vec<u8>], height: usize, width: usize) -> Image {
             rgb[pixel..pixel + 3].fill(*value);
         }
     }
-    Image::new(full_width, full_height, rgb)
+    Image::checked(full_width, full_height, rgb)
 }
 
 #[cfg(test)]
