@@ -140,7 +140,9 @@ fn remove_cells(folder: &Path) {
 }
 
 fn write_client(folder: &Path) -> io::Result<()> {
-    let manifest = "[package]\nname = \"atelier-probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\nname = \"atelier_probe\"\n";
+    // The name that cells know it by is its own, so that rustc names its types by it.
+    let manifest =
+        "[package]\nname = \"atelier-probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\nname = \"atelier\"\n";
     write(&folder.join("Cargo.toml"), manifest)?;
     for (path, text) in client::FILES {
         write(&folder.join(path), text)?;
