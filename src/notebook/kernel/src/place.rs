@@ -46,7 +46,7 @@ pub struct Place {
     /// The pipe that the cell's supervisor writes into.
     pub events: PathBuf,
     /// The client crate.
-    pub client: PathBuf,
+    client: PathBuf,
     /// Held as long as this is.
     _lock: File,
 }
@@ -86,15 +86,33 @@ impl Place {
         }
         rustix::fs::mknodat(rustix::fs::CWD, &events, rustix::fs::FileType::Fifo, 0o600.into(), 0)?;
         write_client(&client)?;
-        let evcxr = format!(
-            "[evcxr]\ntmpdir = {}\nopt_level = \"0\"\noffline_mode = true\nallow_static_linking = true\npreserve_vars_on_panic = true\n",
-            quoted(&build)?
-        );
-        write(&folder.join("evcxr.toml"), &evcxr)?;
         write(&folder.join("Cargo.toml"), WORKSPACE)?;
         let cargo = format!("[build]\nrustc-workspace-wrapper = {}\n", quoted(cell)?);
         write(&folder.join(".cargo/config.toml"), &cargo)?;
-        Ok(Self { folder, build, events, client, _lock: lock })
+        let place = Self { folder: folder.clone(), build, events, client, _lock: lock };
+        place.configure(true)?;
+        Ok(place)
+    }
+
+    /// Tells evcxr how to build, and whether cells have the client.
+    ///
+    /// The client could be added by `:dep` once evcxr runs. But evcxr has read everything by then, and would read it
+    /// again, the standard library too: seconds. What stands in its Cargo.toml from the beginning is read once, and the
+    /// only words of ours that evcxr 0.22.0 puts there are the optimisation level. The table behind it takes in the
+    /// rest of evcxr's profile, which a member of a workspace could not have anyway.
+    pub fn configure(&self, with_client: bool) -> io::Result<()> {
+        let mut level = "0".to_owned();
+        if with_client {
+            let path = quoted(&self.client)?;
+            level += &format!(
+                "\n\n[dependencies.atelier]\npackage = \"atelier-probe\"\npath = {path}\n\n[package.metadata.unused]"
+            );
+        }
+        let evcxr = format!(
+            "[evcxr]\ntmpdir = {}\nopt_level = {level:?}\noffline_mode = true\nallow_static_linking = true\npreserve_vars_on_panic = true\n",
+            quoted(&self.build)?
+        );
+        write(&self.folder.join("evcxr.toml"), &evcxr)
     }
 }
 
@@ -122,7 +140,9 @@ fn remove_cells(folder: &Path) {
 }
 
 fn write_client(folder: &Path) -> io::Result<()> {
-    let manifest = "[package]\nname = \"atelier-probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\nname = \"atelier_probe\"\n";
+    // The name that cells know it by is its own, so that rustc names its types by it.
+    let manifest =
+        "[package]\nname = \"atelier-probe\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\nname = \"atelier\"\n";
     write(&folder.join("Cargo.toml"), manifest)?;
     for (path, text) in client::FILES {
         write(&folder.join(path), text)?;

@@ -54,7 +54,11 @@ impl Types {
         let lets: Vec<_> = cell.lets().into_iter().filter(|one| one.untyped).collect();
         let Some((source, places)) = question(cell, &lets, analysed) else { return Ok(None) };
         let Some(answer) = self.ask(&source) else { return Ok(None) };
-        let known = mir::variables(&answer);
+        let renamed = renamed(&arguments(&self.build));
+        let mut known = mir::variables(&answer);
+        for kind in known.values_mut() {
+            *kind = mir::with_names(kind, &renamed);
+        }
         let mut edits = Vec::new();
         for (one, places) in lets.iter().zip(places) {
             write_types(cell, one, &places, &known, &mut edits)?;
@@ -95,6 +99,19 @@ fn arguments(build: &Path) -> Vec<String> {
         kept.push("--edition=2024".to_owned());
     }
     kept
+}
+
+/// Crates that the cell knows by another name than their own (`:dep short = { package = "long" }`): rustc calls them by
+/// their own.
+fn renamed(arguments: &[String]) -> Vec<(String, String)> {
+    let crates = arguments.windows(2).filter(|pair| pair[0] == "--extern").filter_map(|pair| pair[1].split_once('='));
+    crates
+        .filter_map(|(name, file)| {
+            let stem = Path::new(file).file_stem()?.to_str()?.strip_prefix("lib")?;
+            let own = stem.rsplit_once('-').map_or(stem, |(own, _)| own);
+            (own != name).then(|| (own.to_owned(), name.to_owned()))
+        })
+        .collect()
 }
 
 /// The source to ask about, and for each `let` where its variables stand in it.

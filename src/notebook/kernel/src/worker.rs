@@ -13,11 +13,11 @@ use crate::refuse::refuse;
 use crate::source::Cell;
 use crate::toolchain::{self, Toolchain};
 use crate::types::{self, Edits, Types};
-use evcxr::{CommandContext, Error, EvalContext, EvalOutputs};
+use evcxr::{CommandContext, Error, EvalContext, EvalContextOutputs, EvalOutputs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
 
 const PRELUDE: &str = include_str!("prelude.rs.txt");
@@ -40,7 +40,7 @@ pub struct Worker {
     interrupt: Interrupt,
     types: Types,
     has_std_sources: bool,
-    client: String,
+    has_client: bool,
 }
 
 impl Worker {
@@ -52,15 +52,18 @@ impl Worker {
         folder: &Path,
         (events, output, interrupt): (Events, Output, Interrupt),
     ) -> Result<(Self, Vec<String>), String> {
-        let mut command = Command::new(cell);
-        command.env(crate::EVENTS, &place.events).env(crate::FOLDER, folder);
         output.begin(0, true);
-        let started = catch_unwind(AssertUnwindSafe(|| EvalContext::with_subprocess_command(command)));
-        let (context, outputs) = match started {
-            Ok(Ok(started)) => started,
-            Ok(Err(error)) => return Err(toolchain::explain_start(&error.to_string())),
-            Err(_) => return Err(toolchain::explain_start("evcxr panicked")),
-        };
+        let mut notes = Vec::new();
+        let mut has_client = true;
+        let (context, outputs) = construct(place, cell, folder).or_else(|error| {
+            has_client = false;
+            place.configure(false).map_err(|error| error.to_string())?;
+            let started = construct(place, cell, folder).map_err(|error| toolchain::explain_start(&error))?;
+            notes.push(format!(
+                "The client crate `atelier` could not be built, so cells cannot reach sessions: {error}"
+            ));
+            Ok::<_, String>(started)
+        })?;
         // Nothing should come here, since all output goes through the supervisor. But what is never taken out would
         // make evcxr wait for ever.
         for lines in [outputs.stdout, outputs.stderr] {
@@ -72,10 +75,6 @@ impl Worker {
             });
         }
         let types = Types::new(toolchain.rustc.clone(), place.build.clone(), place.folder.join("types"));
-        let client = format!(
-            ":dep atelier = {{ package = \"atelier-probe\", path = {:?} }}\n",
-            place.client.display().to_string()
-        );
         let mut worker = Self {
             context: CommandContext::with_eval_context(context),
             events,
@@ -83,32 +82,46 @@ impl Worker {
             interrupt,
             types,
             has_std_sources: toolchain.has_std_sources,
-            client,
+            has_client,
         };
-        let mut notes = Vec::new();
         if !toolchain.has_std_sources {
             notes.push("The standard library's sources are missing, so completion and hover know little of its types; `rustup component add rust-src` adds them. Cells run all the same.".to_owned());
         }
-        notes.extend(worker.prepare()?);
-        // Whatever rust-analyzer does on first use, it does now.
-        let code = "let atelier_warm = vec![1]; atelier_warm.";
-        let _ = worker.guarded(|context| context.completions(code, code.len()));
+        worker.prepare().map_err(|error| toolchain::explain_start(&error.to_string()))?;
         worker.output.finish();
         Ok((worker, notes))
     }
 
-    /// The client and the prelude; a note where the client does not build.
-    fn prepare(&mut self) -> Result<Option<String>, String> {
-        let prelude = if place::has_probe() { format!("{IMPORT}{PRELUDE}") } else { PRELUDE.to_owned() };
-        let code = format!("{}{prelude}", self.client);
-        let Err(error) = self.execute(&code) else { return Ok(None) };
-        self.execute(PRELUDE).map_err(|error| toolchain::explain_start(&error.to_string()))?;
-        Ok(Some(format!("The client crate `atelier` could not be built, so cells cannot reach sessions: {error}")))
+    /// The prelude.
+    fn prepare(&mut self) -> Result<(), Error> {
+        let import = if self.has_client && place::has_probe() { IMPORT } else { "" };
+        self.execute(&format!("{import}{PRELUDE}"))
+    }
+
+    /// Whatever rust-analyzer does on first use, it does before that.
+    fn warm_up(&mut self) {
+        let code = "let atelier_warm = vec![1]; atelier_warm.";
+        let _ = self.guarded(|context| context.completions(code, code.len()));
     }
 
     /// Serves until there is nobody left to ask.
     pub fn serve(mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
+        let mut warm = false;
+        loop {
+            let job = match jobs.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    // Nobody waits: the time for it.
+                    if !std::mem::replace(&mut warm, true) {
+                        self.warm_up();
+                    }
+                    match jobs.recv() {
+                        Ok(job) => job,
+                        Err(_) => return,
+                    }
+                }
+                Ok(job) => job,
+                Err(TryRecvError::Disconnected) => return,
+            };
             match job {
                 Job::Request(request, number) if self.interrupt.busy(request.id, number) => self.request(request),
                 Job::Request(request, _) => self.skip(&request),
@@ -180,7 +193,7 @@ impl Worker {
         self.events.status(id, Status::Starting);
         self.output.begin(id, true);
         self.output.kill_group();
-        let cleared = self.execute(":clear").map_err(|error| error.to_string());
+        let cleared = self.execute(":clear");
         let result = cleared.and_then(|()| self.prepare());
         self.output.finish();
         match result {
@@ -243,5 +256,14 @@ impl Worker {
             .collect();
         rows.sort_by(|a, b| a.name.cmp(&b.name));
         rows
+    }
+}
+
+fn construct(place: &Place, cell: &Path, folder: &Path) -> Result<(EvalContext, EvalContextOutputs), String> {
+    let mut command = Command::new(cell);
+    command.env(crate::EVENTS, &place.events).env(crate::FOLDER, folder);
+    match catch_unwind(AssertUnwindSafe(|| EvalContext::with_subprocess_command(command))) {
+        Ok(started) => started.map_err(|error| error.to_string()),
+        Err(_) => Err("evcxr panicked".to_owned()),
     }
 }

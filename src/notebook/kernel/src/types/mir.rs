@@ -60,7 +60,25 @@ pub fn nameable(kind: &str) -> Option<String> {
     Some(named)
 }
 
-/// A type as a person reads it: the standard library's without their paths, references without their lifetime, which is
+/// A type with crates by the names that the cell has for them.
+pub fn with_names(kind: &str, renamed: &[(String, String)]) -> String {
+    let mut kind = kind.to_owned();
+    for (own, name) in renamed {
+        let root = format!("{own}::");
+        let mut from = 0;
+        while let Some(at) = kind[from..].find(&root).map(|at| from + at) {
+            let before = kind[..at].chars().next_back();
+            let begins = before.is_none_or(|letter| !(letter.is_alphanumeric() || letter == '_' || letter == ':'));
+            if begins {
+                kind.replace_range(at..at + own.len(), name);
+            }
+            from = at + if begins { name.len() } else { root.len() };
+        }
+    }
+    kind
+}
+
+/// A type as a person reads it: the standard library's and the client's without their paths, references without their lifetime, which is
 /// always the same.
 pub fn short(kind: &str) -> String {
     let kind = kind.replace("&'static ", "&");
@@ -71,7 +89,7 @@ pub fn short(kind: &str) -> String {
             .find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == ':'))
             .unwrap_or(rest.len());
         let (path, after) = rest.split_at(end);
-        let is_std = ["std::", "core::", "alloc::"].iter().any(|root| path.starts_with(root));
+        let is_std = ["std::", "core::", "alloc::", "atelier::probe::"].iter().any(|root| path.starts_with(root));
         text.push_str(if is_std { path.rsplit("::").next().unwrap_or(path) } else { path });
         let mut letters = after.chars();
         text.extend(letters.next());
@@ -115,8 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn crates_have_the_names_that_the_cell_gave_them() {
+        let renamed = [("long".to_owned(), "l".to_owned())];
+        let kind = "(long::A<long::long::B>, x::long::C, belong::D)";
+        assert_eq!(with_names(kind, &renamed), "(l::A<l::long::B>, x::long::C, belong::D)");
+    }
+
+    #[test]
     fn types_of_the_standard_library_are_shown_without_paths() {
         let kind = "std::collections::HashMap<std::string::String, atelier::probe::Run>";
-        assert_eq!(short(kind), "HashMap<String, atelier::probe::Run>");
+        assert_eq!(short(kind), "HashMap<String, Run>");
     }
 }

@@ -85,6 +85,9 @@ fn h11_a_dependency_by_path_works_offline_and_what_is_not_there_is_explained() {
     let answer = kernel.exec(&format!(":dep near = {{ path = \"{path}\" }}\n\nlet n = near::near();\nn")).fine();
     assert_eq!(answer.value.as_deref(), Some("[Near(3)]"));
     assert_eq!(kernel.value("let m = n.clone(); m.len()"), "1");
+    // Under another name than its own, its types can be named too.
+    kernel.exec(&format!(":dep far = {{ package = \"near\", path = \"{path}\" }}\nlet f = far::near();")).fine();
+    assert_eq!(kernel.value("f.len()"), "1");
     let answer = kernel.exec(":dep a-crate-that-nobody-has = \"1\"");
     assert!(answer.failure().help.as_ref().unwrap().contains("offline"), "{answer:?}");
     assert_eq!(kernel.value("n.len()"), "1");
