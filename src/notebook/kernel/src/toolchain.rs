@@ -14,6 +14,8 @@ const SOURCES: &str = "ATELIER_KERNEL_SOURCES";
 const ADDED: &str = "ATELIER_KERNEL_PATH_ADDED";
 /// Where rust-analyzer looks for those sources first.
 const SOURCE_PATH: &str = "RUST_SRC_PATH";
+/// Where a program that begins finds shared libraries.
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 /// The oldest that compiles what evcxr writes around a cell (let chains, edition 2024).
 const OLDEST: (u32, u32) = (1, 88);
 const QUERIES: &str = "Questions in SQL (a line that starts with ? or select) need no Rust and still work.";
@@ -53,15 +55,18 @@ impl Toolchain {
             ));
         }
         check_version(&rustc)?;
-        let sysroot = ask("rustc", &["--print", "sysroot"])
-            .map_err(|error| format!("`rustc --print sysroot` failed: {error}. {QUERIES}"))?;
-        let error = begin_with(Path::new(sysroot.trim()));
+        let print = |what| {
+            ask("rustc", &["--print", what])
+                .map_err(|error| format!("`rustc --print {what}` failed: {error}. {QUERIES}"))
+        };
+        let (sysroot, libraries) = (print("sysroot")?, print("target-libdir")?);
+        let error = begin_with(Path::new(sysroot.trim()), Path::new(libraries.trim()));
         Err(format!("The kernel could not begin with the Rust in {}: {error}. {QUERIES}", sysroot.trim()))
     }
 }
 
 /// Begins the kernel anew with this Rust, and returns only where that fails.
-fn begin_with(sysroot: &Path) -> io::Error {
+fn begin_with(sysroot: &Path, libraries: &Path) -> io::Error {
     let again = || -> io::Result<Command> {
         let mut command = Command::new(env::current_exe()?);
         command.args(env::args_os().skip(1));
@@ -78,6 +83,13 @@ fn begin_with(sysroot: &Path) -> io::Error {
             PathBuf::from("rustc")
         };
         command.env(RUSTC, rustc);
+        // Cells share the standard library, and what rustc writes into them of where it lies is relative to where they
+        // were made, which holds neither behind a link nor after they were moved.
+        let known = env::var_os(LIBRARY_PATH).unwrap_or_default();
+        let all = [libraries.to_owned()]
+            .into_iter()
+            .chain(env::split_paths(&known).filter(|path| !path.as_os_str().is_empty()));
+        command.env(LIBRARY_PATH, env::join_paths(all).map_err(io::Error::other)?);
         let named = env::var_os(SOURCE_PATH).map(PathBuf::from).filter(|library| library.join("core").is_dir());
         if named.is_some() || sysroot.join("lib/rustlib/src/rust/library/core").is_dir() {
             command.env(SOURCES, "1");

@@ -225,6 +225,9 @@ impl Supervisor {
             }
             say::FAILED => {
                 let text = format!("the cell could not be loaded: {}\n", String::from_utf8_lossy(bytes));
+                if let Some(run) = &mut self.run {
+                    run.panicked = true; // it has not run, and must not pass for done
+                }
                 self.pieces(text.as_bytes(), Frame::Stderr)
             }
             say::END => self.over(),
