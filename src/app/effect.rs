@@ -8,7 +8,9 @@ use crossbeam_channel::Sender;
 use crate::app::Options;
 use crate::app::data::{CurvesRequest, CurvesThread, ListingsThread, Watch};
 use crate::app::event::Event;
-use crate::app::screens::{compare, dataset, run, samples, sessions, system};
+use crate::app::screens::{compare, dataset, notebook, run, samples, sessions, system};
+use crate::notebook::kernel_client::{Happening, News, Wish};
+use crate::notebook::kernel_process::{Process, Setup};
 use crate::session::Folder;
 use crate::session::control::{Client, Request, Response};
 
@@ -33,6 +35,8 @@ pub enum Effect {
     },
     /// Something slow, off the drawing thread.
     Work(Lane, Box<dyn FnOnce() -> Reply + Send>),
+    /// Something with the notebook's kernel.
+    Kernel(Wish),
     /// Make the terminal heard.
     Ring(Bell),
     /// Draw everything anew.
@@ -51,6 +55,7 @@ impl std::fmt::Debug for Effect {
                 f.debug_struct("Command").field("folder", folder).field("request", request).finish()
             }
             Self::Work(lane, _) => f.debug_tuple("Work").field(lane).finish(),
+            Self::Kernel(wish) => f.debug_tuple("Kernel").field(wish).finish(),
             Self::Ring(bell) => f.debug_tuple("Ring").field(bell).finish(),
             Self::Redraw => f.write_str("Redraw"),
             Self::Suspend => f.write_str("Suspend"),
@@ -88,6 +93,8 @@ pub enum Lane {
     Pairs,
     /// Comparisons.
     Compare,
+    /// Notebooks that are read.
+    Notebook,
     /// Configs.
     Configs,
 }
@@ -120,6 +127,8 @@ pub enum Reply {
     System(system::Reply),
     /// For the pairs.
     Dataset(dataset::Reply),
+    /// For the notebook.
+    Notebook(notebook::Reply),
 }
 
 /// The threads that do what is wanted.
@@ -129,6 +138,7 @@ pub struct Outside {
     curves: CurvesThread,
     watch: Watch,
     lanes: HashMap<Lane, LaneThread>,
+    kernel: Option<Process>,
     bells: Vec<Bell>,
 }
 
@@ -138,7 +148,7 @@ impl Outside {
         let watch = Watch::new(options, &events);
         let listings = ListingsThread::spawn(&options.root, watch.wake_listings(), events.clone());
         let curves = CurvesThread::spawn(watch.wake_curves(), events.clone());
-        Self { events, listings, curves, watch, lanes: HashMap::new(), bells: Vec::new() }
+        Self { events, listings, curves, watch, lanes: HashMap::new(), kernel: None, bells: Vec::new() }
     }
 
     /// Do what is wanted.
@@ -154,6 +164,7 @@ impl Outside {
                     let events = &self.events;
                     self.lanes.entry(lane).or_insert_with(|| LaneThread::spawn(lane, events.clone())).ask(work);
                 }
+                Effect::Kernel(wish) => self.kernel(wish),
                 Effect::Ring(bell) => self.bells.push(bell),
                 Effect::Redraw => drop(self.events.try_send(Event::Redraw)),
                 Effect::Suspend => drop(self.events.try_send(Event::Suspend)),
@@ -174,6 +185,25 @@ impl Outside {
         });
         if let Err(error) = spawned {
             drop(told.try_send(Event::Reply(Reply::Failed(format!("no thread for it: {error}")))));
+        }
+    }
+
+    fn kernel(&mut self, wish: Wish) {
+        match wish {
+            Wish::Start { generation } => {
+                self.kernel = None;
+                let events = self.events.clone();
+                let tell = move |news| events.send(Event::Kernel(news)).is_ok();
+                match Process::start(&Setup::default(), generation, tell) {
+                    Ok(process) => self.kernel = Some(process),
+                    Err(missing) => {
+                        let news = News { generation, what: Happening::Missing(missing) };
+                        drop(self.events.try_send(Event::Kernel(news)));
+                    }
+                }
+            }
+            Wish::Send(request) => self.kernel.iter().for_each(|kernel| kernel.send(request.clone())),
+            Wish::End => self.kernel = None,
         }
     }
 

@@ -134,7 +134,7 @@ impl Client {
     /// Ask it something; gives the request, whose number its answers bear.
     pub fn ask(&mut self, op: Op) -> Request {
         self.next += 1;
-        if matches!(op, Op::Exec { .. }) {
+        if matches!(op, Op::Exec { .. } | Op::Check { .. }) {
             self.executing = Some(self.next);
         }
         Request { id: self.next, op }

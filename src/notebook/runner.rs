@@ -67,6 +67,8 @@ struct Executing {
     ok: bool,
     begun: Timestamp,
     lost: Lost,
+    /// It is only compiled.
+    check: bool,
 }
 
 /// The runner.
@@ -201,12 +203,38 @@ impl Runner {
             let Some(document) = self.owner(id) else { continue };
             document.begin(id, Phase::Compiling(now));
             let Some(source) = document.get_mut(id).map(|entry| entry.cell.source().to_owned()) else { continue };
-            self.executing =
-                Some(Executing { cell: id, source: source.clone(), ok: true, begun: now, lost: Lost::Nothing });
+            self.executing = Some(Executing {
+                cell: id,
+                source: source.clone(),
+                ok: true,
+                begun: now,
+                lost: Lost::Nothing,
+                check: false,
+            });
             let request = self.client.ask(Op::Exec { code: source });
             todo.push(Do::Kernel(Wish::Send(request)));
         }
         todo
+    }
+
+    /// Compile a cell without running it; nothing when the kernel has no time.
+    pub fn check(&mut self, id: CellId, now: Timestamp) -> Vec<Do> {
+        let free = self.client.is_free() && self.executing.is_none();
+        let Some(entry) = self.entry(id).filter(|entry| free && entry.kind() == Kind::Rust && !entry.is_busy()) else {
+            return Vec::new();
+        };
+        let source = entry.cell.source().to_owned();
+        entry.phase = Phase::Compiling(now);
+        entry.outputs.retain(|output| !matches!(output, Output::Problem(_)));
+        self.executing = Some(Executing {
+            cell: id,
+            source: source.clone(),
+            ok: true,
+            begun: now,
+            lost: Lost::Nothing,
+            check: true,
+        });
+        vec![Do::Kernel(Wish::Send(self.client.ask(Op::Check { code: source })))]
     }
 
     /// End the running cell by ending the process that it runs in.
@@ -431,6 +459,15 @@ impl Runner {
     }
 
     fn finish(&mut self, executing: Executing, ms: Option<u64>, now: Timestamp, todo: &mut Vec<Do>) {
+        if executing.check {
+            if let Some(document) = self.owner(executing.cell) {
+                document.withdraw(executing.cell);
+            }
+            if executing.ok {
+                todo.push(Do::Say("it compiles".to_owned(), Tone::Plain));
+            }
+            return;
+        }
         self.order += 1;
         let order = self.order;
         self.last = Some(executing.cell);
