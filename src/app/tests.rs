@@ -20,6 +20,7 @@ mod dataset;
 pub mod fixture;
 mod fuzz;
 mod glass;
+mod notebook;
 mod report;
 mod robust;
 mod run;

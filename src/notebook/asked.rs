@@ -46,6 +46,7 @@ fn table(frame: &DataFrame) -> Table {
     let text = |value: AnyValue<'_>| match value {
         AnyValue::Null => "–".to_owned(),
         AnyValue::String(text) => text.to_owned(),
+        AnyValue::StringOwned(text) => text.to_string(),
         AnyValue::Float64(number) => crate::report::number::value(number),
         AnyValue::Float32(number) => crate::report::number::value(f64::from(number)),
         other => other.to_string(),

@@ -102,6 +102,11 @@ const SQL: [&str; 51] = [
     "with",
 ];
 
+/// Whether a name is one of the language's own types.
+pub fn is_primitive(name: &str) -> bool {
+    PRIMITIVES.contains(&name)
+}
+
 /// The tokens of a cell's source, in order and without gaps but space.
 pub fn tokens(source: &str, sql: bool) -> Vec<Token> {
     let mut lexer = Lexer { source, at: 0, tokens: Vec::new(), sql };

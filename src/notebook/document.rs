@@ -330,7 +330,7 @@ impl Document {
             return 1;
         }
         let parts = Notebook::parse(&format!("{}\n{source}", notebook::MARK));
-        let mut cells = parts.cells.into_iter();
+        let mut cells = parts.cells.into_iter().map(Cell::anew);
         let first = cells.next().map(|cell| cell.source().to_owned()).unwrap_or_default();
         // What stands before a mark at the very beginning is no cell of its own.
         let mut rest: Vec<Cell> = cells.collect();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::code::{Class, Token, tokens};
+use super::code::{Class, Token, is_primitive, tokens};
 
 /// The names of a cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -286,7 +286,7 @@ impl Reader<'_> {
         let path = self.at > 1 && before == ":" && self.word(self.at - 2) == ":";
         // `Point { x: 1 }` names a field, `f::<T>()` a type.
         let label = self.word(self.at + 1) == ":" && self.word(self.at + 2) != ":";
-        if field || path || label {
+        if field || path || label || is_primitive(name) {
             return;
         }
         let assigned = self.top() && self.assigns();
@@ -346,7 +346,7 @@ mod tests {
         check("struct P { x: f64 }\nconst N: usize = M;", "", "N P", "M");
         check("use std::collections::{HashMap, BTreeMap as Tree};", "", "HashMap Tree", "std");
         check("for i in 0..n { println!(\"{i} {w:.2}\"); }", "", "", "n println w");
-        check("xs.iter().map(|x| x * k).sum::<f64>()", "", "", "f64 k xs");
+        check("xs.iter().map(|x| x * k).sum::<f64>()", "", "", "k xs");
         check("if let Some(v) = opt { v } else { d }", "", "", "Some d opt");
         check("{ let inner = 1; inner }", "", "", "");
         check("// let x = 1;\n\"x\"", "", "", "");

@@ -114,6 +114,12 @@ impl Cell {
         Self { mark: MARK.to_owned(), source: source.into(), read: None }
     }
 
+    /// The same cell, to be written as new ones are.
+    #[must_use]
+    pub fn anew(self) -> Self {
+        Self { read: None, ..self }
+    }
+
     /// What is run.
     pub fn source(&self) -> &str {
         &self.source
@@ -271,7 +277,7 @@ impl Notebook {
 
 /// What a cell runs of its lines: no blank lines around them, `\n` at the ends.
 fn trimmed(body: &str) -> String {
-    let lines: Vec<&str> = body.lines().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+    let lines: Vec<&str> = body.lines().map(|line| line.trim_end_matches('\r')).collect();
     let blank = |line: &&str| line.trim().is_empty();
     let first = lines.iter().position(|line| !blank(line)).unwrap_or(lines.len());
     let last = lines.iter().rposition(|line| !blank(line)).map_or(first, |last| last + 1);

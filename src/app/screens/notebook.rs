@@ -600,6 +600,8 @@ impl Screen for Notebook {
                 self.settle(cx);
             }
             Move::Up => self.select(at.saturating_sub(1), cx),
+            // There is no cell below the last one, and no reason to go back to its beginning.
+            Move::Down if at + 1 >= document.len() => {}
             Move::Down => self.select(at + 1, cx),
             Move::Home => self.select(0, cx),
             Move::End => self.select(usize::MAX, cx),

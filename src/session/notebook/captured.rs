@@ -117,7 +117,8 @@ impl Captured {
         let (head, tail) = if self.bytes == 0 {
             (self.head.as_str(), self.tail.as_str())
         } else {
-            (self.head.trim_end_matches('\n'), self.tail.as_str())
+            // A line that is cut is one of those that are gone.
+            (self.head.rfind('\n').map_or(self.head.as_str(), |end| &self.head[..end]), self.tail.as_str())
         };
         // The first line of the tail goes on the last one of the head where nothing lies between.
         let whole = self.bytes == 0 && !tail.is_empty() && !head.ends_with('\n');

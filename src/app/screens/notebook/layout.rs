@@ -52,6 +52,15 @@ pub enum Row {
         /// Whether it is the place itself.
         primary: bool,
     },
+    /// What is said of a stretch of the source, where it has no room behind the mark.
+    Note {
+        /// The first column.
+        column: usize,
+        /// What is said.
+        words: String,
+        /// Whether it is of the place itself.
+        primary: bool,
+    },
     /// Text.
     Text(String, Tone),
     /// Row `row` of the picture or plot that output `output` is.
@@ -125,7 +134,15 @@ fn marks(problem: &Problem, number: usize, line: &str, width: usize, parts: &[Ra
         let column = text::width(&line[part.start..begin]).min(width.saturating_sub(1));
         let long = text::width(&line[begin..end.min(part.end).max(begin)]).max(1).min(width - column);
         let label = place.label.lines().next().unwrap_or_default().to_owned();
-        rows.push(Row::Mark { column, width: long, label, primary: place.primary });
+        let (wide, primary) = (text::width(&label), place.primary);
+        if column + long + 1 + wide <= width {
+            rows.push(Row::Mark { column, width: long, label, primary });
+        } else {
+            rows.push(Row::Mark { column, width: long, label: String::new(), primary });
+            for words in text::wrap(&label, width) {
+                rows.push(Row::Note { column: column.min(width.saturating_sub(wide)), words, primary });
+            }
+        }
     }
 }
 

@@ -176,7 +176,7 @@ mod tests {
             let count = laid(&view);
             assert!(count <= 60, "{count} cells for one picture");
         }
-        assert!(view.top.0 > 50);
+        assert!(view.top.0 > 30);
         view.at = 499;
         view.reveal(0..2, &document, ROOM);
         view.visible(&document, ROOM);

@@ -271,15 +271,19 @@ impl Canvas<'_> {
                 Row::Mark { column, width, label, primary } => {
                     self.mark((x + *column as u16, y), *width, label, *primary, area.right(), buffer);
                 }
+                Row::Note { column, words, primary } => {
+                    let style = if *primary { self.shared.theme.bad } else { self.shared.theme.accent };
+                    text::put(buffer, x + *column as u16, y, area.right(), words, style);
+                }
                 Row::Text(words, tone) => {
-                    text::put(buffer, x + self.inset(), y, area.right(), words, self.tone(*tone));
+                    text::put(buffer, x, y, area.right(), words, self.tone(*tone));
                 }
                 Row::Part { output, row, size } => {
                     let rest = size.height.saturating_sub(*row).min(area.bottom() - y);
                     for further in 1..rest {
                         self.margin(index + usize::from(further), rows, y + further, buffer);
                     }
-                    let place = Rect { x: x + self.inset(), y, width: size.width.min(area.right() - x), height: rest };
+                    let place = Rect { x: x, y, width: size.width.min(area.right() - x), height: rest };
                     self.part(*output, *row, *size, place, buffer, hits);
                     y += rest;
                     index += usize::from(rest);
@@ -295,11 +299,6 @@ impl Canvas<'_> {
         }
         self.reason(rows, first, area, buffer);
         found
-    }
-
-    /// Output stands a little in from the source.
-    fn inset(&self) -> u16 {
-        0
     }
 
     fn is_selected(&self) -> bool {
@@ -323,7 +322,7 @@ impl Canvas<'_> {
         }
         let (sign, word, style) = gutter::sign(self.entry, self.shared);
         let number = self.at + 1;
-        let digits = usize::from(right) - if gutter::is_wide(self.room_width()) { 15 } else { 6 };
+        let digits = usize::from(right) - if gutter::is_wide(self.room_width()) { 16 } else { 6 };
         let shown = if self.is_selected() { theme.text } else { theme.dim };
         if gutter::is_wide(self.room_width()) {
             let x = text::put(buffer, 1, y, right, &format!("{:>1$}", format!("[{number}]"), digits + 2), shown);
@@ -391,18 +390,7 @@ impl Canvas<'_> {
         let style = if primary { theme.bad } else { theme.accent };
         let sign = if primary { "^" } else { "-" };
         let end = text::put(buffer, x, y, right, &sign.repeat(width), style);
-        let room = right.saturating_sub(end + 1);
-        let needed = text::width(label) as u16;
-        if label.is_empty() {
-        } else if needed <= room || room >= 24 {
-            let label = text::fit(label, usize::from(room), self.shared.glyphs.ellipsis);
-            text::put(buffer, end + 1, y, right, &label, style);
-        } else {
-            // No room behind it: before it, where nothing stands on this row.
-            let left = self.left;
-            let label = text::fit(label, usize::from(x.saturating_sub(left + 1)), self.shared.glyphs.ellipsis);
-            text::put_right(buffer, left, y, x.saturating_sub(1), &label, style);
-        }
+        text::put(buffer, end + 1, y, right, label, style);
     }
 
     /// Why a stale cell is stale, at the end of its first line.
