@@ -8,6 +8,7 @@
 //! | [`kernel_process`] | the kernel's process: found, started, listened to, ended |
 //! | [`protocol`] | what the two say to each other |
 //! | [`asked`] | questions in SQL |
+//! | [`hub`] | what cells ask for everything that is not in their own process |
 //! | [`shown`] | pictures, plots and tables that a cell shows |
 //! | [`code`] | Rust and SQL as tokens, for colours and names |
 //! | [`names`] | which cell uses what which other cell defines |
@@ -21,6 +22,7 @@ pub mod asked;
 pub mod code;
 pub mod document;
 pub mod history;
+pub mod hub;
 pub mod ipynb;
 pub mod kernel_client;
 pub mod kernel_process;
