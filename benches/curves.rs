@@ -103,6 +103,17 @@ fn building(criterion: &mut Criterion) {
 fn appending(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("append 100 rows to 100,000-point charts");
     // A batch of a run that records twelve series: about eight points each. And the worst case: all to one curve.
+    group.bench_function("of 12 curves", |bencher| {
+        let mut curves: Vec<Curve> = (0..CHARTS).map(|salt| curve(100_000, salt as u64)).collect();
+        let mut step = 100_000;
+        bencher.iter(|| {
+            for row in 0..100 {
+                curves[row % CHARTS].push(point(step + (row / CHARTS) as i64, row as u64));
+            }
+            step += 9;
+            black_box(&curves);
+        });
+    });
     group.bench_function("of 12 curves, and ask all again", |bencher| {
         let mut curves: Vec<Curve> = (0..CHARTS).map(|salt| curve(100_000, salt as u64)).collect();
         let mut step = 100_000;

@@ -56,7 +56,7 @@ pub use clock::Clock;
 pub use effect::Effect;
 pub use event::Event;
 pub use screens::ScreenKind;
-pub use theme::ThemeName;
+pub use theme::{Depth, Theme, ThemeName};
 
 use effect::Outside;
 use graphics::Graphics;

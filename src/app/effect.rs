@@ -9,8 +9,8 @@ use crate::app::Options;
 use crate::app::data::{CurvesRequest, CurvesThread, ListingsThread, Watch};
 use crate::app::event::Event;
 use crate::app::screens::{compare, dataset, notebook, run, samples, sessions, system};
-use crate::notebook::kernel_client::{Happening, News, Wish};
-use crate::notebook::kernel_process::{Process, Setup};
+use crate::notebook::desk::Desk;
+use crate::notebook::kernel_client::Wish;
 use crate::session::Folder;
 use crate::session::control::{Client, Request, Response};
 
@@ -138,7 +138,7 @@ pub struct Outside {
     curves: CurvesThread,
     watch: Watch,
     lanes: HashMap<Lane, LaneThread>,
-    kernel: Option<Process>,
+    desk: Desk,
     bells: Vec<Bell>,
 }
 
@@ -148,7 +148,15 @@ impl Outside {
         let watch = Watch::new(options, &events);
         let listings = ListingsThread::spawn(&options.root, watch.wake_listings(), events.clone());
         let curves = CurvesThread::spawn(watch.wake_curves(), events.clone());
-        Self { events, listings, curves, watch, lanes: HashMap::new(), kernel: None, bells: Vec::new() }
+        Self {
+            events,
+            listings,
+            curves,
+            watch,
+            lanes: HashMap::new(),
+            desk: Desk::new(&options.root),
+            bells: Vec::new(),
+        }
     }
 
     /// Do what is wanted.
@@ -164,7 +172,10 @@ impl Outside {
                     let events = &self.events;
                     self.lanes.entry(lane).or_insert_with(|| LaneThread::spawn(lane, events.clone())).ask(work);
                 }
-                Effect::Kernel(wish) => self.kernel(wish),
+                Effect::Kernel(wish) => {
+                    let events = self.events.clone();
+                    self.desk.carry_out(wish, move |news| events.send(Event::Kernel(news)).is_ok());
+                }
                 Effect::Ring(bell) => self.bells.push(bell),
                 Effect::Redraw => drop(self.events.try_send(Event::Redraw)),
                 Effect::Suspend => drop(self.events.try_send(Event::Suspend)),
@@ -185,25 +196,6 @@ impl Outside {
         });
         if let Err(error) = spawned {
             drop(told.try_send(Event::Reply(Reply::Failed(format!("no thread for it: {error}")))));
-        }
-    }
-
-    fn kernel(&mut self, wish: Wish) {
-        match wish {
-            Wish::Start { generation } => {
-                self.kernel = None;
-                let events = self.events.clone();
-                let tell = move |news| events.send(Event::Kernel(news)).is_ok();
-                match Process::start(&Setup::default(), generation, tell) {
-                    Ok(process) => self.kernel = Some(process),
-                    Err(missing) => {
-                        let news = News { generation, what: Happening::Missing(missing) };
-                        drop(self.events.try_send(Event::Kernel(news)));
-                    }
-                }
-            }
-            Wish::Send(request) => self.kernel.iter().for_each(|kernel| kernel.send(request.clone())),
-            Wish::End => self.kernel = None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! `atelier eval`: how near predictions come to their targets, and how sure that is.
 
+mod batches;
 mod folders;
 mod record;
 mod report;
@@ -70,11 +71,24 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     device: config::Device,
+    /// How a GPU computes the convolutions of the networks that metrics look through.
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
     /// Print everything as JSON, values of single images included.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     root: Root,
+}
+
+/// How exact a GPU's convolutions are; a CPU's always are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Precision {
+    /// In TF32, as PyTorch does unless told otherwise, and so as published values were measured.
+    #[default]
+    Tf32,
+    /// In float32: as on a CPU, at a fraction of the speed.
+    F32,
 }
 
 fn parse_metric(name: &str) -> Result<Metric, String> {
@@ -105,8 +119,8 @@ struct Measured {
 /// There is nothing to evaluate, or some of it could not be.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let device = device(args.device)?;
-    // Metrics are compared to many digits; nobody waits long for them.
-    allow_tf32(false)?;
+    // Products sum up what the networks saw; they stay exact either way.
+    allow_tf32(false, args.precision == Precision::Tf32)?;
     let judge = Judge::new(&args.metrics, &args.weights, device).map_err(|error| Usage(error.to_string()))?;
     let folder = Path::new(&args.what);
     let (report, finding) = match &args.against {

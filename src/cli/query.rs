@@ -1,15 +1,24 @@
 //! `atelier query`: SQL over all sessions.
 
+mod chart;
+
+use std::path::{Path, PathBuf};
+
 use polars::prelude::*;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::Usage;
 use super::sessions::{self, Root, Tone, paint};
-use crate::session::tables::{self, QueryError};
+use crate::notebook::question::{Plot, Question, QuestionError, Table, json_value};
+use crate::report::output::{self, Shape};
+use crate::report::{Figure, draw};
+use crate::session::tables::{QueryError, Tables};
 use crate::session::{self, Folder};
 
 /// Answer an SQL query over all sessions: what was recorded, what happened, how they stand.
+///
+/// `| plot` behind the query draws its answer: `x=`, `y=` and `by=` name columns, `log=y` makes an axis logarithmic.
 ///
 /// Tables: `metrics` and `telemetry` (session, step, epoch, time, generation, series, value), `events` (session, step,
 /// epoch, time, generation, kind, message), `sessions` (session, name, state, track, tags, step, loss, best, ...). The
@@ -18,6 +27,7 @@ use crate::session::{self, Folder};
 #[command(after_help = "Examples:
   atelier query \"select session, min(value) from metrics where series = 'val/l1' group by session\"
   atelier query \"select step, value from metrics where series = 'loss/g' order by step\" --session last --csv
+  atelier query \"select step, value, session from metrics where series = 'loss/g' | plot by=session\" -o g.png
   atelier query \"select kind, count(*) as n from events group by kind order by n desc\" --json")]
 pub struct Args {
     /// The query.
@@ -33,6 +43,9 @@ pub struct Args {
     /// Print the rows as CSV.
     #[arg(long)]
     csv: bool,
+    /// Draw the answer into this file, .png or .svg, instead of into the terminal.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["json", "csv"])]
+    output: Option<PathBuf>,
     /// Rows of the table that are printed; 0 prints all
     #[arg(long, value_name = "N", default_value_t = 100, conflicts_with_all = ["json", "csv"])]
     rows: usize,
@@ -46,60 +59,50 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         args.sessions.iter().map(|id| root.find(id)).collect::<anyhow::Result<Vec<_>>>()?
     };
-    let answer = tables::query(&folders, &args.sql).map_err(|error| match error {
-        QueryError::NoTable | QueryError::Refused { .. } => Usage(error.to_string()).into(),
-        _ => anyhow::Error::from(error),
-    })?;
+    let question = Question::parse(&args.sql).map_err(usage)?;
+    if args.output.is_some() && question.plot.is_none() {
+        return Err(Usage("nothing is drawn: end the query with `| plot`".to_owned()).into());
+    }
+    let answer = question.ask(&mut Tables::default(), &folders).map_err(usage)?;
     for warning in &answer.warnings {
         eprintln!("warning: {warning}");
     }
-    let text = if args.json {
-        json(&answer.frame)?
-    } else if args.csv {
-        csv(&answer.frame)
-    } else {
-        table(&answer.frame, args.rows, sessions::colours())
+    let text = match (&answer.plot, &args.output) {
+        _ if args.json => json(&answer.frame)?,
+        _ if args.csv => csv(&answer.frame),
+        (Some(plot), Some(path)) => save(plot, path)?,
+        (Some(plot), None) => chart::draw(plot, sessions::columns(), sessions::colours()),
+        (None, _) => table(&answer.frame, args.rows, sessions::colours()),
     };
     Ok(super::print(&text)?)
 }
 
-/// One cell. Numbers stay numbers; what JSON has no number for, and times, are texts.
-fn cell(value: &AnyValue<'_>) -> Value {
-    match value {
-        AnyValue::Null => Value::Null,
-        AnyValue::Boolean(truth) => Value::from(*truth),
-        AnyValue::String(text) => Value::from(*text),
-        AnyValue::StringOwned(text) => Value::from(text.as_str()),
-        AnyValue::Datetime(nanoseconds, TimeUnit::Nanoseconds, _)
-        | AnyValue::DatetimeOwned(nanoseconds, TimeUnit::Nanoseconds, _) => time(*nanoseconds),
-        AnyValue::Float32(number) => float(f64::from(*number)),
-        AnyValue::Float64(number) => float(*number),
-        other => match other.try_extract::<i64>() {
-            Ok(number) => Value::from(number),
-            Err(_) => Value::from(other.to_string()),
-        },
+/// What a person who typed the question can mend is wrong usage.
+fn usage(error: QuestionError) -> anyhow::Error {
+    match error {
+        QuestionError::Query(error @ (QueryError::Record(_) | QueryError::Session(_))) => error.into(),
+        other => Usage(other.to_string()).into(),
     }
 }
 
-fn float(number: f64) -> Value {
-    match number {
-        _ if number.is_nan() => Value::from("NaN"),
-        f64::INFINITY => Value::from("inf"),
-        f64::NEG_INFINITY => Value::from("-inf"),
-        number => Value::from(number),
-    }
-}
-
-fn time(nanoseconds: i64) -> Value {
-    let time = jiff::Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default();
-    Value::from(format!("{time:.9}"))
+/// The chart as a file; gives its name.
+fn save(plot: &Plot, path: &Path) -> anyhow::Result<String> {
+    let shape = Shape::BESIDE;
+    let figure = Figure::new(plot.y_name.clone(), plot.chart(draw::columns(shape.css().0)));
+    let bytes = match path.extension().and_then(|end| end.to_str()) {
+        Some("svg") => output::svg(&figure, shape).into_bytes(),
+        Some("png") => output::png(&figure, shape)?,
+        _ => return Err(Usage(format!("{}: a chart is .png or .svg", path.display())).into()),
+    };
+    output::replace(path, &bytes)?;
+    Ok(format!("{}\n", path.display()))
 }
 
 /// Row by row.
 fn rows(frame: &DataFrame) -> impl Iterator<Item = Vec<Value>> + '_ {
     let columns = frame.columns();
     (0..frame.height()).map(move |row| {
-        columns.iter().map(|column| column.get(row).map_or(Value::Null, |value| cell(&value))).collect()
+        columns.iter().map(|column| column.get(row).map_or(Value::Null, |value| json_value(&value))).collect()
     })
 }
 
@@ -135,14 +138,11 @@ fn csv(frame: &DataFrame) -> String {
 
 /// Columns as wide as what is in them, numbers to the right; at most `most` rows unless that is 0.
 fn table(frame: &DataFrame, most: usize, colours: bool) -> String {
-    let names = names(frame);
-    let shown = if most == 0 { frame.height() } else { most.min(frame.height()) };
-    let right: Vec<bool> = frame.columns().iter().map(|column| column.dtype().is_primitive_numeric()).collect();
-    let cells: Vec<Vec<String>> = rows(frame).take(shown).map(|row| row.iter().map(text).collect()).collect();
+    let Table { names, right, rows, total } = Table::of(frame, if most == 0 { usize::MAX } else { most });
     let widths: Vec<usize> = names
         .iter()
         .enumerate()
-        .map(|(index, name)| cells.iter().map(|row| row[index].width()).fold(name.width(), usize::max))
+        .map(|(index, name)| rows.iter().map(|row| row[index].width()).fold(name.width(), usize::max))
         .collect();
     let line = |row: &[String]| -> String {
         let padded = row.iter().zip(&widths).zip(&right).map(|((cell, width), right)| {
@@ -152,28 +152,14 @@ fn table(frame: &DataFrame, most: usize, colours: bool) -> String {
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     let mut out = paint(line(&names).trim_end(), Tone::Dim, colours) + "\n";
-    out.extend(cells.iter().map(|row| line(row)));
-    let left = frame.height() - shown;
+    out.extend(rows.iter().map(|row| line(row)));
+    let left = total - rows.len();
     if left > 0 {
         let note = format!("{} more rows: --rows 0 prints all", sessions::whole(left as i64));
         out.push_str(&(paint(&note, Tone::Dim, colours) + "\n"));
     }
-    if frame.height() == 0 {
+    if total == 0 {
         out.push_str(&(paint("no rows", Tone::Dim, colours) + "\n"));
     }
     out
-}
-
-/// A cell of the table; whatever a name or a message carries, it must not steer the terminal.
-fn text(value: &Value) -> String {
-    const WIDEST: usize = 120;
-    match value {
-        Value::Null => "–".to_owned(),
-        Value::String(text) => sessions::brief(text, WIDEST),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => whole.to_string(),
-            None => number.as_f64().map(sessions::number).unwrap_or_default(),
-        },
-        other => other.to_string(),
-    }
 }

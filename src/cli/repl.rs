@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use super::sessions::Root;
 use super::{Usage, dash};
 use crate::app;
+use crate::notebook::asked::Asker;
+use crate::notebook::desk::Desk;
 use crate::notebook::document::{Document, Entry, Standing};
-use crate::notebook::kernel_client::{Happening, News, Wish};
-use crate::notebook::kernel_process::{Process, Setup};
+use crate::notebook::ipynb;
+use crate::notebook::kernel_client::{Happening, News};
 use crate::notebook::protocol::What;
 use crate::notebook::runner::{Do, Runner};
-use crate::notebook::{asked, ipynb};
 use crate::session::notebook::{Kept, Notebook, Output, plain};
 use crate::session::{self, Folder};
 
@@ -58,9 +59,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 /// A notebook that runs without a screen.
 struct Headless<'a> {
     runner: Runner,
-    process: Option<Process>,
+    desk: Desk,
     sender: Sender<News>,
     news: Receiver<News>,
+    asker: Asker,
     folders: Vec<Folder>,
     /// Say nothing while it runs.
     quiet: bool,
@@ -78,7 +80,9 @@ fn headless(args: &Args, file: &Path) -> anyhow::Result<()> {
     let mut runner = Runner::default();
     runner.add(Document::new(file, &outputs, notebook.clone(), Kept::default(), 0));
     let (sender, news) = unbounded();
-    let mut headless = Headless { runner, process: None, sender, news, folders, quiet: args.json, path: file };
+    let desk = Desk::new(root);
+    let mut headless =
+        Headless { runner, desk, sender, news, asker: Asker::default(), folders, quiet: args.json, path: file };
     let failed = headless.run()?;
     let document = headless.document()?;
     if args.json {
@@ -144,11 +148,12 @@ impl Headless<'_> {
     fn carry_out(&mut self, todo: Vec<Do>) -> anyhow::Result<()> {
         for it in todo {
             match it {
-                Do::Kernel(Wish::Start { generation }) => self.start(generation),
-                Do::Kernel(Wish::Send(request)) => self.process.iter().for_each(|it| it.send(request.clone())),
-                Do::Kernel(Wish::End) => self.process = None,
+                Do::Kernel(wish) => {
+                    let sender = self.sender.clone();
+                    self.desk.carry_out(wish, move |news| sender.send(news).is_ok());
+                }
                 Do::Ask { cell, run, source } => {
-                    let answer = asked::ask(&source, &self.folders);
+                    let answer = self.asker.ask(&source, &self.folders);
                     for output in answer.iter().flatten() {
                         self.show_output(output)?;
                     }
@@ -159,18 +164,6 @@ impl Headless<'_> {
             }
         }
         Ok(())
-    }
-
-    fn start(&mut self, generation: u64) {
-        self.process = None;
-        let sender = self.sender.clone();
-        let tell = move |news| sender.send(news).is_ok();
-        match Process::start(&Setup::default(), generation, tell) {
-            Ok(process) => self.process = Some(process),
-            Err(missing) => {
-                self.sender.send(News { generation, what: Happening::Missing(missing) }).ok();
-            }
-        }
     }
 
     /// Print what a cell gives as it comes. Failures are printed once, at the end.

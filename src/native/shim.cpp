@@ -131,10 +131,10 @@ char* atelier_foreach_lerp(at::Tensor* const* a, at::Tensor* const* b, size_t co
 }
 
 // TF32 for products of float32 tensors, in cuBLAS and cuDNN alike. It lowers precision to about three digits.
-char* atelier_allow_tf32(int allow) {
+char* atelier_allow_tf32(int products, int convolutions) {
   return guarded([&] {
-    at::globalContext().setAllowTF32CuBLAS(allow != 0);
-    at::globalContext().setAllowTF32CuDNN(allow != 0);
+    at::globalContext().setAllowTF32CuBLAS(products != 0);
+    at::globalContext().setAllowTF32CuDNN(convolutions != 0);
   });
 }
 

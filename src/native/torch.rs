@@ -40,7 +40,7 @@ unsafe extern "C" {
         count: usize,
         weight: c_double,
     ) -> *mut c_char;
-    fn atelier_allow_tf32(allow: c_int) -> *mut c_char;
+    fn atelier_allow_tf32(products: c_int, convolutions: c_int) -> *mut c_char;
     fn atelier_pin_memory(tensor: *const C_tensor, pinned: *mut *mut C_tensor) -> *mut c_char;
     fn atelier_memory(
         index: c_int,
@@ -194,10 +194,10 @@ pub fn lerp_lists(a: &[Tensor], b: &[Tensor], weight: f64) -> Result<(), TchErro
     check(unsafe { atelier_foreach_lerp(handles(a).as_ptr(), handles(b).as_ptr(), a.len(), weight) })
 }
 
-/// Let float32 products use TF32 (about three digits) on GPUs that have it.
-pub fn allow_tf32(allow: bool) -> Result<(), TchError> {
+/// Let float32 matrix products, and convolutions, use TF32 (about three digits) on GPUs that have it.
+pub fn allow_tf32(products: bool, convolutions: bool) -> Result<(), TchError> {
     // SAFETY: no pointers.
-    check(unsafe { atelier_allow_tf32(c_int::from(allow)) })
+    check(unsafe { atelier_allow_tf32(c_int::from(products), c_int::from(convolutions)) })
 }
 
 /// A copy of a CPU tensor in page-locked memory, from which a GPU copies without stopping the host.

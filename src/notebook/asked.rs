@@ -1,82 +1,77 @@
-//! Questions in SQL: recognised by how they begin, answered without the kernel.
+//! Questions in SQL, answered as a cell's outputs. What was read for one is kept for the next.
 
-use polars::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::session::notebook::{Captured, Column, Output, Problem, Stream, Table};
-use crate::session::{Folder, tables};
+use super::question::{self, Question};
+use crate::session::Folder;
+use crate::session::notebook::{Captured, Column, Output, Plot, PlotSeries, Problem, Stream, Table};
+use crate::session::tables::Tables;
 
-/// Words that begin a question. `with` is none of Rust's either.
-const WORDS: [&str; 5] = ["select", "with", "explain", "show", "describe"];
-/// Rows of an answer that are shown.
+/// Rows of an answer that are kept.
 const ROWS: usize = 1000;
 
-/// Whether a cell is a question: its first line begins with `?` or with a word of SQL's that begins a query.
+/// Whether a cell is a question and not Rust.
 pub fn is_question(source: &str) -> bool {
-    let mut lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
-    let Some(first) = lines.next() else { return false };
-    if first.starts_with('?') {
-        return true;
-    }
-    let word = first.split_whitespace().next().unwrap_or_default();
-    WORDS.iter().any(|it| it.eq_ignore_ascii_case(word))
+    Question::is_one(source)
 }
 
-/// What a question gives.
-///
-/// # Errors
-/// It is not understood, with what to do about it.
-pub fn ask(source: &str, folders: &[Folder]) -> Result<Vec<Output>, Problem> {
-    let sql = source.trim().trim_start_matches('?').trim();
-    let answer = tables::query(folders, sql).map_err(|error| Problem {
-        kind: "question".to_owned(),
-        message: error.to_string(),
-        ..Problem::default()
-    })?;
-    let mut outputs = Vec::new();
-    if !answer.warnings.is_empty() {
-        let text = Captured::new(&(answer.warnings.join("\n") + "\n"));
-        outputs.push(Output::Text { stream: Stream::Stderr, text });
+/// Answers questions, from any thread.
+#[derive(Debug, Clone, Default)]
+pub struct Asker(Arc<Mutex<Tables>>);
+
+impl Asker {
+    /// What a question gives, over these sessions.
+    ///
+    /// # Errors
+    /// It is not understood, with what to do about it.
+    pub fn ask(&self, source: &str, folders: &[Folder]) -> Result<Vec<Output>, Problem> {
+        let refused = |error: question::QuestionError| Problem {
+            kind: "question".to_owned(),
+            message: error.to_string(),
+            ..Problem::default()
+        };
+        let question = Question::parse(source).map_err(refused)?;
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = question.ask(&mut tables, folders).map_err(refused)?;
+        drop(tables);
+        let mut outputs = Vec::new();
+        let mut warnings = reply.warnings;
+        warnings.extend(reply.plot.as_ref().filter(|plot| plot.left_out > 0).map(|plot| {
+            format!("{} more lines are not drawn: ask for fewer, or name what tells them apart by `by=`", plot.left_out)
+        }));
+        if !warnings.is_empty() {
+            let text = Captured::new(&(warnings.join("\n") + "\n"));
+            outputs.push(Output::Text { stream: Stream::Stderr, text });
+        }
+        outputs.push(match reply.plot {
+            Some(drawn) => Output::Plot(plot(drawn)),
+            None => Output::Table(table(question::Table::of(&reply.frame, ROWS))),
+        });
+        Ok(outputs)
     }
-    outputs.push(Output::Table(table(&answer.frame)));
-    Ok(outputs)
 }
 
-fn table(frame: &DataFrame) -> Table {
-    let columns = frame.columns();
-    let text = |value: AnyValue<'_>| match value {
-        AnyValue::Null => "–".to_owned(),
-        AnyValue::String(text) => text.to_owned(),
-        AnyValue::StringOwned(text) => text.to_string(),
-        AnyValue::Float64(number) => crate::report::number::value(number),
-        AnyValue::Float32(number) => crate::report::number::value(f64::from(number)),
-        other => other.to_string(),
-    };
-    let rows = (0..frame.height().min(ROWS))
-        .map(|row| columns.iter().map(|column| column.get(row).map_or_else(|_| String::new(), text)).collect());
+fn table(answer: question::Table) -> Table {
+    let columns = answer.names.into_iter().zip(answer.right);
     Table {
         label: String::new(),
-        columns: columns
-            .iter()
-            .map(|column| Column { name: column.name().to_string(), right: column.dtype().is_primitive_numeric() })
-            .collect(),
-        rows: rows.collect(),
-        total: frame.height() as u64,
+        columns: columns.map(|(name, right)| Column { name, right }).collect(),
+        rows: answer.rows,
+        total: answer.total as u64,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn questions_are_told_from_rust() {
-        for source in
-            ["?select 1", "\n  SELECT * from metrics", "with a as (select 1) select * from a", "-- why\n? x", "?"]
-        {
-            assert!(is_question(source), "{source}");
-        }
-        for source in ["", "let select = 1;", "selected", "match x {}", "// ?\nx", "f()?"] {
-            assert!(!is_question(source), "{source}");
-        }
+fn plot(drawn: question::Plot) -> Plot {
+    Plot {
+        title: drawn.y_name,
+        x_label: drawn.x_name,
+        log_x: drawn.log.x,
+        log_y: drawn.log.y,
+        series: drawn
+            .groups
+            .into_iter()
+            .map(|group| PlotSeries { name: group.label, x: group.x, y: group.y })
+            .collect(),
+        ..Plot::default()
     }
 }

@@ -1,6 +1,8 @@
 //! How the kernel stands, as its client knows it: what was asked, what is running, why it is dead. No process here:
 //! what is to be done outside is given back as [`Wish`]es, and what happens there comes in as [`News`].
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 
 use super::protocol::{Event, Op, Request, Status, What};
@@ -13,6 +15,8 @@ pub enum Wish {
     Start {
         /// The number.
         generation: u64,
+        /// For this notebook.
+        notebook: Option<PathBuf>,
     },
     /// Tell it something.
     Send(Request),
@@ -109,11 +113,11 @@ impl Default for Client {
 
 impl Client {
     /// Start the kernel, or start it anew.
-    pub fn start(&mut self, now: Timestamp) -> Wish {
+    pub fn start(&mut self, notebook: Option<&Path>, now: Timestamp) -> Wish {
         self.generation += 1;
         *self =
             Self { generation: self.generation, next: self.next, standing: Standing::Starting(now), ..Self::default() };
-        Wish::Start { generation: self.generation }
+        Wish::Start { generation: self.generation, notebook: notebook.map(Path::to_owned) }
     }
 
     /// Whether it can be told something.
@@ -207,7 +211,7 @@ mod tests {
     fn it_follows_the_kernel_from_start_to_end() {
         let now = Timestamp::UNIX_EPOCH;
         let mut client = Client::default();
-        assert_eq!(client.start(now), Wish::Start { generation: 1 });
+        assert_eq!(client.start(None, now), Wish::Start { generation: 1, notebook: None });
         assert!(client.is_alive() && !client.is_free());
         client.said(&status(Status::Starting), now);
         client.said(&status(Status::Ready), now);
@@ -234,7 +238,7 @@ mod tests {
             now,
         );
         assert_eq!(client.standing, Standing::Dead("no rust".to_owned()));
-        assert_eq!(client.start(now), Wish::Start { generation: 2 });
+        assert_eq!(client.start(None, now), Wish::Start { generation: 2, notebook: None });
         let old = News { generation: 1, what: Happening::Garbled(String::new()) };
         assert!(!client.is_current(&old));
         let next = client.ask(Op::Vars);

@@ -6,12 +6,13 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use super::hub::Show;
 use super::kernel_client::{Happening, Missing, News};
 use super::protocol::{Event, Request, What};
-use super::shown::Show;
 
 /// The kernel's program.
 const PROGRAM: &str = "atelier-kernel";
@@ -21,6 +22,8 @@ pub const PROGRAM_ENV: &str = "ATELIER_KERNEL";
 pub const HUB_ENV: &str = "ATELIER_HUB";
 /// The longest line that is read; one event is far shorter.
 const LONGEST_LINE: u64 = 8 << 20;
+/// How long it may take to end in order.
+const GRACE: Duration = Duration::from_millis(250);
 /// Bytes that are kept of what it complains of.
 const COMPLAINTS: usize = 4 << 10;
 
@@ -39,7 +42,8 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    requests: Sender<Request>,
+    /// Gone when it is to end.
+    requests: Option<Sender<Request>>,
 }
 
 /// Find the kernel's program: named by the environment, beside this program, where a build leaves it, on the path.
@@ -136,12 +140,12 @@ impl Process {
             child.wait().ok();
             return Err(failed(error));
         }
-        Ok(Self { child, requests })
+        Ok(Self { child, requests: Some(requests) })
     }
 
     /// Tell it something. A kernel that is gone says so by itself.
-    pub fn send(&self, request: Request) {
-        self.requests.send(request).ok();
+    pub fn send(&self, request: &Request) {
+        self.requests.iter().for_each(|requests| drop(requests.send(request.clone())));
     }
 
     /// How it ended, if it has.
@@ -157,7 +161,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Its cells' process goes with it: that is bound to the kernel's life.
+        // A kernel that nobody asks any more ends its cells' process and then itself; one that does not is ended.
+        self.requests = None;
+        let asked = Instant::now();
+        while asked.elapsed() < GRACE && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(GRACE / 50);
+        }
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -248,11 +257,9 @@ pub fn is_last(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::time::Duration;
-
     use super::*;
     use crate::notebook::protocol::{Op, Status};
+    use std::os::unix::fs::PermissionsExt as _;
 
     /// A program that stands for the kernel.
     fn kernel(folder: &Path, script: &str) -> Setup {
@@ -292,7 +299,7 @@ mod tests {
         else {
             panic!()
         };
-        process.send(Request { id: 1, op: Op::Exec { code: "1 + 2".to_owned() } });
+        process.send(&Request { id: 1, op: Op::Exec { code: "1 + 2".to_owned() } });
         assert_eq!(next(&news), Happening::Said(Event { id: 1, what: What::Value { text: "3".to_owned() } }));
         assert_eq!(next(&news), Happening::Garbled("hub /run/hub".to_owned()));
         assert_eq!(next(&news), Happening::Ended(String::new()));

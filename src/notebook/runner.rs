@@ -136,9 +136,17 @@ impl Runner {
         self.documents.values_mut().find_map(|document| document.get_mut(id))
     }
 
-    /// Start the kernel if it is not there.
-    pub fn wake(&mut self, now: Timestamp) -> Vec<Do> {
-        if self.client.standing == Standing::Absent { vec![Do::Kernel(self.client.start(now))] } else { Vec::new() }
+    /// Start the kernel if it is not there, for this notebook.
+    pub fn wake(&mut self, notebook: &Path, now: Timestamp) -> Vec<Do> {
+        if self.client.standing != Standing::Absent {
+            return Vec::new();
+        }
+        self.holder = Some(notebook.to_owned());
+        vec![self.start(now)]
+    }
+
+    fn start(&mut self, now: Timestamp) -> Do {
+        Do::Kernel(self.client.start(self.holder.as_deref(), now))
     }
 
     /// Run cells, in this order, after those that wait already.
@@ -172,7 +180,9 @@ impl Runner {
         if !self.queue.is_empty() && !self.client.is_alive() {
             // A kernel that died is started again by whoever wants something of it.
             self.forget(Lost::Everything);
-            todo.push(Do::Kernel(self.client.start(now)));
+            let first = self.queue.front().copied();
+            self.holder = first.and_then(|id| self.owner(id)).map(|document| document.path().to_owned());
+            todo.push(self.start(now));
         }
         todo.extend(self.pump(now));
         todo
@@ -186,13 +196,11 @@ impl Runner {
             let Some(document) = self.owner(id) else { continue };
             let path = document.path().to_owned();
             if self.holder.as_ref().is_some_and(|holder| *holder != path) {
-                // Names of two notebooks would mix.
+                // Names of two notebooks would mix, and cells ask the hub which session they are of.
                 self.forget(Lost::Everything);
-                let request = self.client.ask(Op::Restart);
-                self.restarting = Some(request.id);
                 self.holder = Some(path);
                 self.queue.push_front(id);
-                todo.push(Do::Kernel(Wish::Send(request)));
+                todo.push(self.start(now));
                 todo.push(Do::Say(
                     "the kernel holds this notebook's variables from here on, the other's are gone".to_owned(),
                     Tone::Plain,
@@ -265,7 +273,9 @@ impl Runner {
     /// Forget all that cells made. A kernel that is busy, dead or slow to start is ended and started anew.
     pub fn restart(&mut self, now: Timestamp) -> Vec<Do> {
         let mut todo = self.clear_queue();
+        let holder = self.holder.clone();
         self.forget(Lost::Everything);
+        self.holder = holder;
         if self.client.is_free() {
             let request = self.client.ask(Op::Restart);
             self.restarting = Some(request.id);
@@ -273,7 +283,7 @@ impl Runner {
         } else {
             self.failed(FailureKind::Interrupted, "the kernel was restarted", Lost::Everything, now, &mut todo);
             self.restarting = None;
-            todo.push(Do::Kernel(self.client.start(now)));
+            todo.push(self.start(now));
         }
         todo
     }

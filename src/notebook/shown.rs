@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::{ImageFormat, ImageReader, RgbImage};
 use serde::Deserialize;
 
+use super::hub::Show;
 use crate::session::notebook::{Captured, Column, Image, Output, Plot, Stream, Table, plain};
 
 /// Pixels of a picture, at most.
@@ -13,17 +14,6 @@ const MOST_PIXELS: u64 = 64 << 20;
 const MOST_POINTS: usize = 1 << 20;
 /// Rows of a table that are kept.
 const MOST_ROWS: usize = 1000;
-
-/// Something that a cell shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Show {
-    /// What the bytes are.
-    pub mime: String,
-    /// What it is, in the cell's words.
-    pub label: String,
-    /// It.
-    pub bytes: Vec<u8>,
-}
 
 impl Show {
     /// As an output of the cell; what cannot be shown becomes words on why not.

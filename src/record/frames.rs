@@ -282,6 +282,17 @@ impl Frames {
         Ok(whole)
     }
 
+    /// Everything as [`Frames::data_frame`] gives it, with the sealed segments kept for the next time: what
+    /// [`Frames::lazy`] says of memory holds here too.
+    pub fn kept_data_frame(&self) -> Result<DataFrame, RecordError> {
+        for segment in self.segments.values() {
+            if let Segment::Sealed(sealed) = segment {
+                sealed.kept()?;
+            }
+        }
+        self.data_frame()
+    }
+
     /// The table lazily. The first call reads every sealed segment whole, whatever is asked of the table then, and keeps
     /// it until these frames are dropped: 52 bytes a row and what names longer than twelve bytes take once. Later calls
     /// share it. For one series, [`Frames::series`] reads that series alone.

@@ -1,5 +1,7 @@
 //! The chart model: plain data, drawn by whoever has cells or pixels.
 
+use std::borrow::Cow;
+
 use super::axis::{self, Axis, Fit, Kind};
 use crate::record::{self, Column};
 
@@ -19,7 +21,7 @@ pub struct Chart {
     /// What runs from left to right.
     pub x: Axis,
     /// What that is in a word: `step`.
-    pub x_name: &'static str,
+    pub x_name: Cow<'static, str>,
     /// What runs from bottom to top.
     pub y: Axis,
     /// Later ones are drawn over earlier ones.
@@ -95,7 +97,7 @@ impl Chart {
             note: None,
             unit: String::new(),
             points: None,
-            x_name: x.kind.word(),
+            x_name: x.kind.word().into(),
             x,
             y,
             lines: Vec::new(),

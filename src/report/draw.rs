@@ -205,7 +205,7 @@ impl<I: Ink> Plot<'_, I> {
     fn x_axis(&mut self, labelled: bool) {
         let Frame { left, right, bottom, .. } = self.frame;
         self.ink.line(&[(left, bottom), (right, bottom)], Pen { opacity: 0.6, ..Pen::new(Paint::Muted, 1.0) });
-        let name = self.chart.x_name;
+        let name = self.chart.x_name.as_ref();
         let reserved = if labelled { Face::Small.width(name) * GROWS + 10.0 } else { 0.0 };
         let wide = right - left;
         let ticks =
@@ -392,7 +392,7 @@ impl<I: Ink> Plot<'_, I> {
         if !lines.is_empty() {
             let x = (0..places).map(|place| self.chart.x.reading(at(place))).collect();
             let plot = (left, top, right - left, bottom - top);
-            self.ink.hover(&Hover { plot, x_name: self.chart.x_name.to_owned(), x, lines });
+            self.ink.hover(&Hover { plot, x_name: self.chart.x_name.clone().into_owned(), x, lines });
         }
     }
 }

@@ -233,7 +233,7 @@ pub fn epoch_chart(series: &str, epochs: &[Epoch], colour: usize, columns: usize
     let band = band(&of(|epoch| epoch.low), &of(|epoch| epoch.high));
     let mut chart =
         Chart::new(quantity::heading(series) + ", per epoch", Axis::new(Kind::Step, from, to), Axis::default());
-    chart.x_name = "epoch";
+    chart.x_name = "epoch".into();
     chart.unit = name.trim().to_owned();
     chart.lines.push(Line { colour, raw: of(|epoch| epoch.mean), band: Some(band), ..Line::default() });
     chart.points = Some(epochs.iter().map(|epoch| (epoch.count + epoch.odd) as u64).sum());

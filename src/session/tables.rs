@@ -3,7 +3,9 @@
 //!
 //! Only the tables that a query names are read.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use polars::prelude::*;
@@ -47,32 +49,84 @@ pub enum QueryError {
     Session(#[from] SessionError),
 }
 
-/// Answer `sql`, in polars' dialect, over the sessions in `folders`.
+/// Rows of sealed segments that are kept between queries, about 52 bytes each.
+const MOST_KEPT_ROWS: usize = 8_000_000;
+
+/// Answer `sql`, in polars' dialect, over the sessions in `folders`, once: see [`Tables::query`].
 ///
 /// # Errors
 /// The query is not understood; single sessions that cannot be read are warnings of the answer.
 pub fn query(folders: &[Folder], sql: &str) -> Result<Answer, QueryError> {
-    let named = named(sql);
-    if named.is_empty() {
-        return Err(QueryError::NoTable);
+    Tables::default().query(folders, sql)
+}
+
+/// What was read for one query, for the next one: only what was recorded since is read then.
+#[derive(Debug, Default)]
+pub struct Tables {
+    kept: HashMap<PathBuf, Frames>,
+}
+
+impl Tables {
+    /// Answer `sql`, in polars' dialect, over the sessions in `folders`.
+    ///
+    /// # Errors
+    /// The query is not understood; single sessions that cannot be read are warnings of the answer.
+    pub fn query(&mut self, folders: &[Folder], sql: &str) -> Result<Answer, QueryError> {
+        let named = named(sql);
+        if named.is_empty() {
+            return Err(QueryError::NoTable);
+        }
+        let mut context = SQLContext::new();
+        let mut warnings = Vec::new();
+        let mut columns = Vec::new();
+        for table in named {
+            let frame = match table {
+                "sessions" => sessions(folders)?,
+                "events" => recorded_events(folders, &mut warnings)?,
+                "telemetry" => self.series(folders, Folder::telemetry, &mut warnings)?,
+                _ => self.series(folders, Folder::metrics, &mut warnings)?,
+            };
+            let names: Vec<&str> = frame.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
+            columns.push(format!("{table} has {}", names.join(", ")));
+            context.register(table, frame.lazy());
+        }
+        let refused = |error: PolarsError| QueryError::Refused { what: gist(&error), hint: columns.join("; ") };
+        let frame = context.execute(sql).and_then(LazyFrame::collect).map_err(refused)?;
+        Ok(Answer { frame, warnings })
     }
-    let mut context = SQLContext::new();
-    let mut warnings = Vec::new();
-    let mut columns = Vec::new();
-    for table in named {
-        let frame = match table {
-            "sessions" => sessions(folders)?,
-            "events" => recorded_events(folders, &mut warnings)?,
-            "telemetry" => series(folders, Folder::telemetry, &mut warnings)?,
-            _ => series(folders, Folder::metrics, &mut warnings)?,
-        };
-        let names: Vec<&str> = frame.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
-        columns.push(format!("{table} has {}", names.join(", ")));
-        context.register(table, frame.lazy());
+
+    /// The rows of one folder of series of every session, one below the other.
+    fn series(
+        &mut self,
+        folders: &[Folder],
+        of: fn(&Folder) -> PathBuf,
+        warnings: &mut Vec<String>,
+    ) -> Result<DataFrame, QueryError> {
+        self.kept.retain(|dir, _frames| dir.exists()); // what was deleted is no longer to be had
+        let before: Vec<_> = folders.iter().map(|folder| Mutex::new(self.kept.remove(&of(folder)))).collect();
+        let numbers: Vec<usize> = (0..folders.len()).collect();
+        let parts: Vec<_> = threads::each(&numbers, |&number| {
+            let before = before[number].lock().unwrap_or_else(PoisonError::into_inner).take();
+            read_series(&folders[number].id(), &of(&folders[number]), before)
+        });
+        // Joined here and not by a lazy `concat`, over which polars 0.55 cannot count rows without a column type more.
+        let mut whole = with_session(DataFrame::empty_with_schema(&schema()), "")?;
+        let mut kept: usize = self.kept.values().map(Frames::rows).sum();
+        for (folder, part) in folders.iter().zip(parts) {
+            match part {
+                Ok((frame, frames)) => {
+                    warnings.extend(frames.warnings().iter().map(|warning| format!("{}: {warning}", folder.id())));
+                    whole.vstack_mut(&frame).map_err(RecordError::frame("cannot join the sessions"))?;
+                    kept += frames.rows();
+                    if kept <= MOST_KEPT_ROWS {
+                        self.kept.insert(of(folder), frames);
+                    }
+                }
+                Err(error) => warnings.push(format!("{}: {error}", folder.id())),
+            }
+        }
+        Ok(whole)
     }
-    let refused = |error: PolarsError| QueryError::Refused { what: gist(&error), hint: columns.join("; ") };
-    let frame = context.execute(sql).and_then(LazyFrame::collect).map_err(refused)?;
-    Ok(Answer { frame, warnings })
 }
 
 /// What polars says first; where in its plan it said so helps nobody who typed SQL.
@@ -89,26 +143,16 @@ fn named(sql: &str) -> Vec<&'static str> {
     TABLES.into_iter().filter(|table| words.iter().any(|word| word.eq_ignore_ascii_case(table))).collect()
 }
 
-/// The rows of one folder of series of every session, one below the other.
-fn series(folders: &[Folder], of: fn(&Folder) -> PathBuf, warnings: &mut Vec<String>) -> Result<DataFrame, QueryError> {
-    let parts: Vec<_> = threads::each(folders, |folder| read_series(&folder.id(), &of(folder)));
-    // Joined here and not by a lazy `concat`, over which polars 0.55 cannot count rows without a column type more.
-    let mut whole = with_session(DataFrame::empty_with_schema(&schema()), "")?;
-    for (folder, part) in folders.iter().zip(parts) {
-        match part {
-            Ok((frame, said)) => {
-                warnings.extend(said.into_iter().map(|warning| format!("{}: {warning}", folder.id())));
-                whole.vstack_mut(&frame).map_err(RecordError::frame("cannot join the sessions"))?;
-            }
-            Err(error) => warnings.push(format!("{}: {error}", folder.id())),
+/// A folder's rows, and what is to be kept of them.
+fn read_series(id: &str, dir: &Path, before: Option<Frames>) -> Result<(DataFrame, Frames), RecordError> {
+    let frames = match before {
+        Some(mut frames) => {
+            frames.refresh()?;
+            frames
         }
-    }
-    Ok(whole)
-}
-
-fn read_series(id: &str, dir: &Path) -> Result<(DataFrame, Vec<String>), RecordError> {
-    let frames = Frames::open(dir)?;
-    Ok((with_session(frames.data_frame()?, id)?, frames.warnings().to_vec()))
+        None => Frames::open(dir)?,
+    };
+    Ok((with_session(frames.kept_data_frame()?, id)?, frames))
 }
 
 fn with_session(mut frame: DataFrame, id: &str) -> Result<DataFrame, RecordError> {

@@ -20,12 +20,12 @@ use crate::app::screens::Screen;
 use crate::app::shared::{Cx, Shared};
 use crate::app::toast::Tone;
 use crate::app::widgets::editor::{Editor, is_word};
+use crate::notebook::asked::{self, Asker};
 use crate::notebook::document::{CellId, Document, Entry, Kind};
 use crate::notebook::history::History;
 use crate::notebook::kernel_client::{News, Standing};
 use crate::notebook::protocol::{Completion, Op};
 use crate::notebook::runner::{self, Do, Runner};
-use crate::notebook::{asked, ipynb};
 use crate::session::notebook::{Kept, Notebook as Text, Output, Problem};
 use crate::session::{self, Folder};
 
@@ -120,6 +120,7 @@ pub struct Notebook {
     popup: Option<Popup>,
     finder: Option<Finder>,
     inquiry: Option<Inquiry>,
+    asker: Asker,
     history: History,
     files: Files,
     serial: u64,
@@ -145,6 +146,7 @@ impl Notebook {
             popup: None,
             finder: None,
             inquiry: None,
+            asker: Asker::default(),
             history: History::default(),
             files: Files::default(),
             serial: 0,
@@ -281,9 +283,9 @@ impl Notebook {
                 Do::Kernel(wish) => cx.effects.push(Effect::Kernel(wish)),
                 Do::Ask { cell, run, source } => {
                     let root = cx.shared.root.clone();
-                    let own = cx.shared.open.clone();
+                    let asker = self.asker.clone();
                     cx.work(Lane::Each, move || {
-                        let answer = folders(&root, own.as_deref()).and_then(|folders| asked::ask(&source, &folders));
+                        let answer = folders(&root).and_then(|folders| asker.ask(&source, &folders));
                         effect::Reply::Notebook(Reply::Answered { cell, run, answer })
                     });
                 }
@@ -553,9 +555,8 @@ impl Notebook {
     }
 }
 
-/// The sessions that a question is over: all of them, or the one whose notebook it stands in. Its tables have a column
-/// `session`, so nothing is lost by asking all.
-fn folders(root: &Path, _own: Option<&str>) -> Result<Vec<Folder>, Problem> {
+/// The sessions that a question is over: all of them. Each table has a column `session`, so nothing is lost by that.
+fn folders(root: &Path) -> Result<Vec<Folder>, Problem> {
     let ids = session::ids(root).map_err(|error| Problem {
         kind: "question".to_owned(),
         message: error.to_string(),
@@ -628,7 +629,7 @@ impl Screen for Notebook {
             self.history = History::load(path);
         }
         self.turn(cx);
-        let todo = self.runner.wake(cx.shared.now);
+        let todo = self.runner.wake(&Self::files_of(cx.shared).0, cx.shared.now);
         self.carry_out(todo, cx);
         self.settle(cx);
     }
@@ -716,7 +717,7 @@ impl Screen for Notebook {
         let taken = self.pressed.take().is_some() || !self.search.is_empty() || self.finder.is_some();
         self.search.clear();
         self.finder = None;
-        let _ = (cx, ipynb::export);
+        let _ = cx;
         taken
     }
 }

@@ -50,7 +50,7 @@ impl Stage {
         let mut sent = Vec::new();
         for wish in &self.driver.kernel[self.seen..] {
             match wish {
-                Wish::Start { generation } => self.generation = *generation,
+                Wish::Start { generation, .. } => self.generation = *generation,
                 Wish::Send(request) => sent.push(request.clone()),
                 Wish::End => {}
             }

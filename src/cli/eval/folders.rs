@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::Measured;
+use super::batches;
 use super::report::Sample;
 use crate::cli::Usage;
 use crate::config::Metric;
@@ -30,8 +31,15 @@ pub(super) struct Folders {
     unmatched: Vec<String>,
 }
 
+/// What a trio's files hold.
+pub(super) struct Images {
+    pub prediction: RgbImage,
+    pub target: RgbImage,
+    pub input: Option<RgbImage>,
+}
+
 /// A prediction, its target, and what it was made from.
-struct Trio {
+pub(super) struct Trio {
     name: String,
     prediction: PathBuf,
     target: PathBuf,
@@ -72,15 +80,26 @@ impl Folders {
         Ok(Self { title, trios, unmatched })
     }
 
+    /// The images with their partners, by name.
+    #[cfg(test)]
+    pub(super) fn trios(&self) -> &[Trio] {
+        &self.trios
+    }
+
     /// Decode and measure, as many at a time as there are cores and as memory allows.
     pub fn measure(self, mut judge: Judge, device: Device) -> anyhow::Result<(Judge, Measured)> {
+        judge.warm_up(device, size(&self.trios[0].target))?;
         let begin = Instant::now();
         let sizes: Vec<(u32, u32)> = self.trios.par_iter().filter_map(|trio| size(&trio.target)).collect();
         if let Some(smallest) = sizes.iter().min_by_key(|(width, height)| width.min(height)) {
             judge.fit(smallest.1 as usize, smallest.0 as usize);
         }
         let largest = sizes.iter().map(|(width, height)| u64::from(*width) * u64::from(*height)).max().unwrap_or(1);
-        let outcomes = spread(&self.trios, &judge, device, workers(&judge, largest))?;
+        let outcomes = if device == Device::Cpu {
+            spread(&self.trios, &judge, device, workers(&judge, largest))?
+        } else {
+            batches::measure(&self.trios, &judge, device)?
+        };
         let mut measured = Measured {
             title: self.title,
             names: Vec::new(),
@@ -89,13 +108,15 @@ impl Folders {
             unmatched: self.unmatched,
             begin,
         };
-        for (trio, outcome) in self.trios.into_iter().zip(outcomes) {
+        let mut trios = self.trios.into_iter();
+        for (count, outcome) in outcomes {
+            let names = trios.by_ref().take(count).map(|trio| trio.name);
             match outcome {
                 Ok(tally) => {
                     measured.tally.extend(tally);
-                    measured.names.push(trio.name);
+                    measured.names.extend(names);
                 }
-                Err(why) => measured.failed.push(Sample { name: trio.name, why }),
+                Err(why) => measured.failed.extend(names.map(|name| Sample { name, why: why.clone() })),
             }
         }
         if measured.names.is_empty() {
@@ -106,8 +127,11 @@ impl Folders {
     }
 }
 
+/// How many images one after the other, and what was measured of them.
+pub(super) type Outcome = (usize, Result<Tally, String>);
+
 /// Each image's tally, in order; threads take one image after the other.
-fn spread(trios: &[Trio], judge: &Judge, device: Device, workers: usize) -> anyhow::Result<Vec<Result<Tally, String>>> {
+fn spread(trios: &[Trio], judge: &Judge, device: Device, workers: usize) -> anyhow::Result<Vec<Outcome>> {
     let next = AtomicUsize::new(0);
     let work = |judge: Judge| {
         // One image a core: libtorch's own threads would wait for each other at every small operation.
@@ -130,12 +154,17 @@ fn spread(trios: &[Trio], judge: &Judge, device: Device, workers: usize) -> anyh
     .into_iter()
     .flatten()
     .collect::<HashMap<&str, _>>();
-    Ok(trios.iter().filter_map(|trio| outcomes.remove(trio.name.as_str())).collect())
+    Ok(trios.iter().filter_map(|trio| Some((1, outcomes.remove(trio.name.as_str())?))).collect())
 }
 
 impl Trio {
     /// Decode and measure.
     fn measure(&self, judge: &Judge, device: Device) -> Result<Tally, String> {
+        look(judge, &[&self.read()?], device).map_err(|error| self.refused(&error))
+    }
+
+    /// The decoded images, of one size.
+    pub(super) fn read(&self) -> Result<Images, String> {
         let read = |path: &Path| {
             image_file::open(path).map(|decoded| decoded.image).map_err(|fault| format!("{} {fault}", path.display()))
         };
@@ -148,28 +177,37 @@ impl Trio {
                 return Err(format!("{} is {w}x{h} pixels, its target {to_w}x{to_h}", path.display()));
             }
         }
-        look(judge, &prediction, &target, input.as_ref(), device).map_err(|error| {
-            let text = error.to_string();
-            format!("{}: {}", self.target.display(), text.lines().next().unwrap_or_default())
-        })
+        Ok(Images { prediction, target, input })
+    }
+
+    pub(super) fn refused(&self, error: &TchError) -> String {
+        let text = error.to_string();
+        format!("{}: {}", self.target.display(), text.lines().next().unwrap_or_default())
     }
 }
 
-fn look(
-    judge: &Judge,
-    prediction: &RgbImage,
-    target: &RgbImage,
-    input: Option<&RgbImage>,
-    device: Device,
-) -> Result<Tally, TchError> {
-    let input = input.map(|image| tensor(image, device)).transpose()?;
-    judge.measure(&tensor(prediction, device)?, &tensor(target, device)?, input.as_ref())
+/// Measure images of one size.
+pub(super) fn look(judge: &Judge, batch: &[&Images], device: Device) -> Result<Tally, TchError> {
+    let all = |of: fn(&Images) -> Option<&RgbImage>| -> Result<Option<Tensor>, TchError> {
+        let images: Vec<&RgbImage> = batch.iter().filter_map(|images| of(images)).collect();
+        if images.is_empty() { Ok(None) } else { tensor(&images, device).map(Some) }
+    };
+    let (prediction, target) = (all(|images| Some(&images.prediction))?, all(|images| Some(&images.target))?);
+    match (prediction, target) {
+        (Some(prediction), Some(target)) => {
+            judge.measure(&prediction, &target, all(|images| images.input.as_ref())?.as_ref())
+        }
+        _ => Ok(Tally::default()),
+    }
 }
 
-/// `[1, 3, H, W]` in [0, 1].
-fn tensor(image: &RgbImage, device: Device) -> Result<Tensor, TchError> {
-    let shape = [1, i64::from(image.height()), i64::from(image.width()), 3];
-    let bytes = Tensor::f_from_data_size(image.as_raw(), &shape, Kind::Uint8)?.f_to_device(device)?;
+/// `[B, 3, H, W]` in [0, 1] of images of one size.
+fn tensor(images: &[&RgbImage], device: Device) -> Result<Tensor, TchError> {
+    let bytes = images.iter().map(|image| {
+        let shape = [i64::from(image.height()), i64::from(image.width()), 3];
+        Tensor::f_from_data_size(image.as_raw(), &shape, Kind::Uint8)
+    });
+    let bytes = Tensor::f_stack(&bytes.collect::<Result<Vec<_>, _>>()?, 0)?.f_to_device(device)?;
     bytes.f_permute([0, 3, 1, 2])?.f_contiguous()?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)
 }
 

@@ -42,7 +42,8 @@ pub fn prepare(experiment: &Experiment, interrupt: &Interrupt) -> anyhow::Result
     if experiment.train.threads > 0 {
         tch::set_num_threads(experiment.train.threads as i32);
     }
-    allow_tf32(experiment.train.precision != Precision::F32)?;
+    let coarse = experiment.train.precision != Precision::F32;
+    allow_tf32(coarse, coarse)?;
     if device.is_cuda() {
         tch::Cuda::cudnn_set_benchmark(true);
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::inception::{Inception, Resize};
 use super::library::{Library, LibraryError, Network};
@@ -185,6 +185,16 @@ impl Judge {
             .collect();
         self.metrics.retain(|metric| !small.iter().any(|one| one.metric == *metric));
         self.unavailable.extend(small);
+    }
+
+    /// Look once at an empty image of so many pixels (width and height) on a GPU, which finds its kernels at the first
+    /// sight of each shape. A CPU has nothing to warm up.
+    pub fn warm_up(&self, device: Device, size: Option<(u32, u32)>) -> Result<(), TchError> {
+        let Some((width, height)) = size.filter(|_| device != Device::Cpu) else { return Ok(()) };
+        let mut judge = self.shallow_clone();
+        judge.fit(height as usize, width as usize);
+        let image = Tensor::f_zeros([1, 3, i64::from(height), i64::from(width)], (Kind::Float, device))?;
+        judge.measure(&image, &image, None).map(drop)
     }
 
     /// Measure a batch: predictions, targets, and the inputs where there are such, `[B, 3, H, W]` each, in [0, 1]. The

@@ -44,7 +44,7 @@ impl Stage {
     fn doing(&mut self, todo: Vec<Do>) {
         for it in todo {
             match it {
-                Do::Kernel(Wish::Start { generation }) => {
+                Do::Kernel(Wish::Start { generation, .. }) => {
                     self.generation = generation;
                     self.starts += 1;
                 }
@@ -232,9 +232,9 @@ fn another_notebook_gets_a_kernel_that_knows_nothing_of_the_first() {
     stage.status(Status::Ready);
     stage.done(true);
     stage.run("b.rs", &[0]);
-    assert_eq!(stage.sent.last().unwrap().op, Op::Restart);
+    assert_eq!((stage.starts, stage.sent.len()), (2, 1));
     assert_eq!(stage.cells("a.rs"), [Cell::Earlier]);
-    stage.done(true);
+    stage.status(Status::Ready);
     assert_eq!(stage.code(), "x");
 }
 

@@ -50,6 +50,8 @@ fn lines(plot: &Plot, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let kind = match plot.x_label.as_str() {
         "step" => Kind::Step,
         "epoch" => Kind::Epoch,
+        // Seconds since 1970, and not since a start.
+        "time" if from > 1e9 => Kind::Wall { offset_s: crate::app::plots::offset(&shared.zone, shared.now) },
         _ => Kind::Value,
     };
     let axis = Axis::new(kind, from, to).log(plot.log_x);
