@@ -139,12 +139,15 @@ fn a_cell_is_typed_run_and_written() {
     stage.says(request.id, What::Value { text: "2".to_owned() });
     stage.done(request.id);
     let text = stage.driver.text();
-    assert!(text.contains("[1] ✓ 241 ms  │ let x = 1;") && text.contains("│ hello") && text.contains("│ 2"), "{text}");
+    assert!(
+        text.contains("[1] ✓ 241 ms  │ let x = 1;") && text.contains("│   hello") && text.contains("│   2"),
+        "{text}"
+    );
     assert_eq!(stage.file(), "// %%\nlet x = 1;\nx + 1\n");
     // Opening it again shows what it gave, and says that it is not of this kernel.
     let mut again = open(stage.root.path(), (100, 30));
     let text = again.text();
-    assert!(text.contains("◌ earlier │ let x = 1;") && text.contains("│ hello"), "{text}");
+    assert!(text.contains("◌ earlier │ let x = 1;") && text.contains("│   hello"), "{text}");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::session::notebook::{Output, Plot, Problem, Stream, Table};
 
 /// Rows of one output that are shown in the notebook; all of it can be opened.
 pub const FOLD: usize = 200;
+/// Columns that what a cell gave stands in from its source.
+pub const INSET: u16 = 2;
 /// Rows of a plot.
 const PLOT: u16 = 11;
 /// Columns of a plot, at most.
@@ -103,6 +105,7 @@ pub fn rows(entry: &Entry, draft: Option<&str>, room: Room) -> Vec<Row> {
         return rows;
     }
     for (index, output) in entry.outputs.iter().enumerate() {
+        let width = width.saturating_sub(usize::from(INSET)).max(1);
         output_rows(index, output, problem.is_some(), Room { width, ..room }, &mut rows);
     }
     rows.push(Row::Gap);
@@ -112,7 +115,7 @@ pub fn rows(entry: &Entry, draft: Option<&str>, room: Room) -> Vec<Row> {
 fn source_rows(source: &str, problem: Option<&Problem>, width: usize, rows: &mut Vec<Row>) {
     let mut begin = 0;
     for (number, line) in source.split('\n').enumerate() {
-        let parts = wrapped(line, width);
+        let parts = broken(line, width);
         for part in &parts {
             rows.push(Row::Source(begin + part.start..begin + part.end));
         }
@@ -164,12 +167,34 @@ pub fn wrapped(line: &str, width: usize) -> Vec<Range<usize>> {
     parts
 }
 
+/// Columns in which a line of code looks for a better place to be broken.
+const BACK: usize = 28;
+
+/// The same for code: broken behind a space or a comma where there is one near the edge.
+pub fn broken(line: &str, width: usize) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    loop {
+        let first = wrapped(&line[begin..], width).swap_remove(0);
+        let end = begin + first.end;
+        if end >= line.len() {
+            parts.push(begin..line.len());
+            return parts;
+        }
+        let least = width.saturating_sub(BACK).max(width / 2);
+        let better = line[begin..end].rfind([' ', ',']).map(|at| begin + at + 1);
+        let end = better.filter(|at| text::width(&line[begin..*at]) > least).unwrap_or(end);
+        parts.push(begin..end);
+        begin = end;
+    }
+}
+
 /// Where the cursor is: the row among those of the source's, and the column.
 pub fn cursor(source: &str, at: usize, width: usize) -> (usize, usize) {
     let mut row = 0;
     let mut begin = 0;
     for line in source.split('\n') {
-        let parts = wrapped(line, width.max(1));
+        let parts = broken(line, width.max(1));
         if at <= begin + line.len() {
             let inside = at - begin;
             let part = parts.iter().rposition(|part| part.start <= inside).unwrap_or(0);
@@ -356,6 +381,14 @@ mod tests {
         let places: Vec<(usize, usize)> = [0, 3, 4, 6, 7, 10, 14].iter().map(|at| cursor(source, *at, 4)).collect();
         assert_eq!(places, [(0, 0), (0, 3), (1, 0), (1, 2), (2, 0), (2, 2), (3, 0)]);
         assert_eq!(cursor("abcd", 4, 4), (1, 0), "behind a full row");
+        let line = "let total = first.sum() + second.sum();";
+        let parts: Vec<&str> = broken(line, 26).into_iter().map(|part| &line[part]).collect();
+        assert_eq!(parts, ["let total = first.sum() + ", "second.sum();"]);
+        for width in 1..40 {
+            let parts = broken(line, width);
+            assert!(parts.iter().all(|part| text::width(&line[part.clone()]) <= width), "{parts:?}");
+            assert_eq!(parts.iter().map(|part| &line[part.clone()]).collect::<String>(), line);
+        }
     }
 
     #[test]

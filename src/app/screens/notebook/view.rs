@@ -276,14 +276,15 @@ impl Canvas<'_> {
                     text::put(buffer, x + *column as u16, y, area.right(), words, style);
                 }
                 Row::Text(words, tone) => {
-                    text::put(buffer, x, y, area.right(), words, self.tone(*tone));
+                    text::put(buffer, x + layout::INSET, y, area.right(), words, self.tone(*tone));
                 }
                 Row::Part { output, row, size } => {
                     let rest = size.height.saturating_sub(*row).min(area.bottom() - y);
                     for further in 1..rest {
                         self.margin(index + usize::from(further), rows, y + further, buffer);
                     }
-                    let place = Rect { x: x, y, width: size.width.min(area.right() - x), height: rest };
+                    let x = x + layout::INSET;
+                    let place = Rect { x, y, width: size.width.min(area.right().saturating_sub(x)), height: rest };
                     self.part(*output, *row, *size, place, buffer, hits);
                     y += rest;
                     index += usize::from(rest);
