@@ -80,6 +80,8 @@ pub struct Options {
     pub root: PathBuf,
     /// A session to open at once, by id.
     pub open: Option<String>,
+    /// Begin with the notebook: of the session that is opened, else of the sessions' folder.
+    pub notebook: bool,
     /// Colours; what the user chose last when not given.
     pub theme: Option<ThemeName>,
     /// Draw with ASCII characters only.
@@ -100,6 +102,7 @@ impl Options {
         Self {
             root: root.into(),
             open: None,
+            notebook: false,
             theme: None,
             ascii: false,
             low_bandwidth: false,
@@ -180,6 +183,11 @@ impl App {
     fn next_change(&self) -> Option<Timestamp> {
         self.toasts.next_end()
     }
+
+    /// Whether something on the screen counts tenths of seconds.
+    fn is_counting(&self) -> bool {
+        self.shared.screen == ScreenKind::Notebook && self.screens.notebook.is_counting()
+    }
 }
 
 /// Run the dashboard in this terminal until the user leaves it.
@@ -196,6 +204,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     outside.carry_out(effects);
     let pace = Pace::new(options.low_bandwidth, Instant::now());
     let result = drive(&mut app, &mut terminal, &mut outside, &events, pace);
+    app.screens.notebook.flush();
     memory::save(options.memory.as_deref(), &app.remembered());
     // Why it ended says more than that a terminal which is gone cannot be given back.
     let left = terminal.leave();
@@ -211,6 +220,7 @@ fn drive(
 ) -> anyhow::Result<()> {
     let mut dirty = true;
     let mut ticked = Instant::now();
+    let mut counted = Instant::now();
     while !app.is_quitting() {
         let now = Instant::now();
         let due = pace.due(now);
@@ -223,7 +233,9 @@ fn drive(
             dirty = false;
             continue;
         }
-        let first = match events.recv_timeout(if dirty { due - now } else { patience(app, ticked) }) {
+        let counting = app.is_counting().then(|| pace.counting().saturating_sub(counted.elapsed()));
+        let quiet = counting.map_or_else(|| patience(app, ticked), |left| left.min(patience(app, ticked)));
+        let first = match events.recv_timeout(if dirty { due - now } else { quiet }) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the terminal is gone"),
@@ -240,6 +252,10 @@ fn drive(
                     outside.carry_out(app.handle(event));
                 }
             }
+            dirty = true;
+        }
+        if counting.is_some() && counted.elapsed() >= pace.counting() {
+            counted = Instant::now();
             dirty = true;
         }
         // Time passes under a stream of events, too.

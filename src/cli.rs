@@ -23,6 +23,7 @@ mod models;
 #[cfg(feature = "train")]
 mod probe_server;
 mod query;
+mod repl;
 mod report;
 mod sessions;
 mod show;
@@ -88,6 +89,7 @@ enum Command {
     Report(report::Args),
     Show(show::Args),
     Query(query::Args),
+    Repl(repl::Args),
     /// Make a running session wait at its next step.
     Pause(control::Args),
     /// Let a paused session go on. (One that ended goes on by `atelier train --resume ID`.)
@@ -175,6 +177,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Repl(args) => repl::run(&args),
         Command::Pause(args) => control::run(&args, &Request::Pause),
         Command::Resume(args) => control::run(&args, &Request::Resume),
         Command::Stop(args) => control::run(&args, &Request::Stop),

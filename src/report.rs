@@ -18,6 +18,7 @@
 //! made, so that the same folder gives the same bytes.
 
 pub mod axis;
+pub mod cells;
 pub mod chart;
 pub mod draw;
 pub mod figure;

@@ -19,6 +19,7 @@ mod git;
 mod listing;
 mod lock;
 mod manifest;
+pub mod notebook;
 mod recorder;
 mod summary;
 pub mod tables;

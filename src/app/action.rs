@@ -1,6 +1,6 @@
 //! Every intent, by verb. A verb is what a key, a click, the palette and a test mean alike.
 
-use crate::app::screens::{ScreenKind, compare, dataset, run, samples, sessions, system};
+use crate::app::screens::{ScreenKind, compare, dataset, notebook, run, samples, sessions, system};
 
 /// What the user wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,6 +21,8 @@ pub enum Verb {
     System(system::Verb),
     /// To do something with pairs.
     Dataset(dataset::Verb),
+    /// To do something with cells.
+    Notebook(notebook::Verb),
 }
 
 impl Verb {
@@ -34,6 +36,7 @@ impl Verb {
             Self::Samples(_) => ScreenKind::Samples,
             Self::System(_) => ScreenKind::System,
             Self::Dataset(_) => ScreenKind::Dataset,
+            Self::Notebook(_) => ScreenKind::Notebook,
         })
     }
 }

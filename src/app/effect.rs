@@ -8,7 +8,9 @@ use crossbeam_channel::Sender;
 use crate::app::Options;
 use crate::app::data::{CurvesRequest, CurvesThread, ListingsThread, Watch};
 use crate::app::event::Event;
-use crate::app::screens::{compare, dataset, run, samples, sessions, system};
+use crate::app::screens::{compare, dataset, notebook, run, samples, sessions, system};
+use crate::notebook::desk::Desk;
+use crate::notebook::kernel_client::Wish;
 use crate::session::Folder;
 use crate::session::control::{Client, Request, Response};
 
@@ -33,6 +35,8 @@ pub enum Effect {
     },
     /// Something slow, off the drawing thread.
     Work(Lane, Box<dyn FnOnce() -> Reply + Send>),
+    /// Something with the notebook's kernel.
+    Kernel(Wish),
     /// Make the terminal heard.
     Ring(Bell),
     /// Draw everything anew.
@@ -51,6 +55,7 @@ impl std::fmt::Debug for Effect {
                 f.debug_struct("Command").field("folder", folder).field("request", request).finish()
             }
             Self::Work(lane, _) => f.debug_tuple("Work").field(lane).finish(),
+            Self::Kernel(wish) => f.debug_tuple("Kernel").field(wish).finish(),
             Self::Ring(bell) => f.debug_tuple("Ring").field(bell).finish(),
             Self::Redraw => f.write_str("Redraw"),
             Self::Suspend => f.write_str("Suspend"),
@@ -88,6 +93,8 @@ pub enum Lane {
     Pairs,
     /// Comparisons.
     Compare,
+    /// Notebooks that are read.
+    Notebook,
     /// Configs.
     Configs,
 }
@@ -120,6 +127,8 @@ pub enum Reply {
     System(system::Reply),
     /// For the pairs.
     Dataset(dataset::Reply),
+    /// For the notebook.
+    Notebook(notebook::Reply),
 }
 
 /// The threads that do what is wanted.
@@ -129,6 +138,7 @@ pub struct Outside {
     curves: CurvesThread,
     watch: Watch,
     lanes: HashMap<Lane, LaneThread>,
+    desk: Desk,
     bells: Vec<Bell>,
 }
 
@@ -138,7 +148,15 @@ impl Outside {
         let watch = Watch::new(options, &events);
         let listings = ListingsThread::spawn(&options.root, watch.wake_listings(), events.clone());
         let curves = CurvesThread::spawn(watch.wake_curves(), events.clone());
-        Self { events, listings, curves, watch, lanes: HashMap::new(), bells: Vec::new() }
+        Self {
+            events,
+            listings,
+            curves,
+            watch,
+            lanes: HashMap::new(),
+            desk: Desk::new(&options.root),
+            bells: Vec::new(),
+        }
     }
 
     /// Do what is wanted.
@@ -153,6 +171,10 @@ impl Outside {
                 Effect::Work(lane, work) => {
                     let events = &self.events;
                     self.lanes.entry(lane).or_insert_with(|| LaneThread::spawn(lane, events.clone())).ask(work);
+                }
+                Effect::Kernel(wish) => {
+                    let events = self.events.clone();
+                    self.desk.carry_out(wish, move |news| events.send(Event::Kernel(news)).is_ok());
                 }
                 Effect::Ring(bell) => self.bells.push(bell),
                 Effect::Redraw => drop(self.events.try_send(Event::Redraw)),

@@ -8,6 +8,7 @@ use crossterm::event::{Event as Input, KeyEventKind, MouseEventKind};
 
 use crate::app::data::{CurvesAnswer, Watching};
 use crate::app::effect::Reply;
+use crate::notebook::kernel_client::News;
 use crate::session::Listing;
 use crate::session::events::EventLine;
 
@@ -42,6 +43,8 @@ pub enum Event {
     Configs(Vec<PathBuf>),
     /// What came of something that was wanted.
     Reply(Reply),
+    /// Something happened to the notebook's kernel.
+    Kernel(News),
     /// The terminal cannot be read any more.
     Gone(io::Error),
     /// Draw everything anew: something else wrote to the terminal.

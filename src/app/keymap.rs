@@ -36,6 +36,7 @@ pub const GLOBAL: &[Binding] = &[
     Binding::new(&["4"], Verb::App(AppVerb::Go(ScreenKind::Samples)), "", "Go to the samples"),
     Binding::new(&["5"], Verb::App(AppVerb::Go(ScreenKind::System)), "", "Go to the machine"),
     Binding::new(&["6"], Verb::App(AppVerb::Go(ScreenKind::Dataset)), "", "Go to the pairs"),
+    Binding::new(&["7"], Verb::App(AppVerb::Go(ScreenKind::Notebook)), "", "Go to the notebook"),
     Binding::new(&["tab"], Verb::App(AppVerb::NextScreen), "", "Next screen"),
     Binding::new(&["shift-tab"], Verb::App(AppVerb::PreviousScreen), "", "Screen before"),
     Binding::new(&["esc"], Verb::App(AppVerb::Back), "", "One step back"),

@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use crate::app::action::Verb;
 use crate::app::hits::{Hits, Target};
-use crate::app::screens::{ScreenKind, compare, dataset, run, sessions};
+use crate::app::screens::{ScreenKind, compare, dataset, notebook, run, sessions};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 
@@ -71,6 +71,8 @@ pub enum Purpose {
     Compare(compare::Purpose),
     /// The pairs asked.
     Dataset(dataset::Purpose),
+    /// The notebook asked.
+    Notebook(notebook::Purpose),
 }
 
 impl Purpose {
@@ -81,6 +83,7 @@ impl Purpose {
             Self::Run(_) => ScreenKind::Run,
             Self::Compare(_) => ScreenKind::Compare,
             Self::Dataset(_) => ScreenKind::Dataset,
+            Self::Notebook(_) => ScreenKind::Notebook,
         }
     }
 }

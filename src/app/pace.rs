@@ -46,6 +46,11 @@ impl Pace {
         }
     }
 
+    /// How often what counts tenths of seconds is drawn anew.
+    pub fn counting(&self) -> Duration {
+        self.steady * 3
+    }
+
     /// One was drawn.
     pub fn drawn(&mut self, now: Instant) {
         self.drawn = Some(now);

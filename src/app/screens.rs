@@ -1,6 +1,6 @@
 //! The screens: a noun each, with its state, its verbs and its drawing.
 
-use crossterm::event::MouseEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -14,6 +14,7 @@ use crate::app::shared::{Cx, Shared};
 
 pub mod compare;
 pub mod dataset;
+pub mod notebook;
 pub mod run;
 pub mod samples;
 pub mod sessions;
@@ -34,11 +35,14 @@ pub enum ScreenKind {
     System,
     /// A session's pairs.
     Dataset,
+    /// Questions and cells.
+    Notebook,
 }
 
 impl ScreenKind {
-    /// In the order of the keys 1 to 6.
-    pub const ALL: [Self; 6] = [Self::Sessions, Self::Run, Self::Compare, Self::Samples, Self::System, Self::Dataset];
+    /// In the order of the keys 1 to 7.
+    pub const ALL: [Self; 7] =
+        [Self::Sessions, Self::Run, Self::Compare, Self::Samples, Self::System, Self::Dataset, Self::Notebook];
 
     /// The noun.
     pub fn word(self) -> &'static str {
@@ -49,6 +53,7 @@ impl ScreenKind {
             Self::Samples => "samples",
             Self::System => "system",
             Self::Dataset => "dataset",
+            Self::Notebook => "notebook",
         }
     }
 
@@ -98,6 +103,17 @@ pub trait Screen {
         let _ = cx;
     }
 
+    /// A key before any table is asked what it means; whether it meant something here: text being typed takes all.
+    fn key(&mut self, key: KeyEvent, cx: &mut Cx<'_>) -> bool {
+        let _ = (key, cx);
+        false
+    }
+
+    /// Pasted text.
+    fn paste(&mut self, text: &str, cx: &mut Cx<'_>) {
+        let _ = (text, cx);
+    }
+
     /// What was typed into a prompt of this screen's.
     fn typed(&mut self, purpose: &Purpose, text: &str, cx: &mut Cx<'_>) {
         let _ = (purpose, text, cx);
@@ -134,6 +150,7 @@ pub struct Screens {
     pub samples: samples::Samples,
     pub system: system::System,
     pub dataset: dataset::Dataset,
+    pub notebook: notebook::Notebook,
 }
 
 impl Screens {
@@ -146,6 +163,7 @@ impl Screens {
             samples: samples::Samples::new(memory),
             system: system::System::new(memory),
             dataset: dataset::Dataset::new(memory),
+            notebook: notebook::Notebook::new(memory),
         }
     }
 
@@ -158,6 +176,7 @@ impl Screens {
             ScreenKind::Samples => &self.samples,
             ScreenKind::System => &self.system,
             ScreenKind::Dataset => &self.dataset,
+            ScreenKind::Notebook => &self.notebook,
         }
     }
 
@@ -170,6 +189,7 @@ impl Screens {
             ScreenKind::Samples => &mut self.samples,
             ScreenKind::System => &mut self.system,
             ScreenKind::Dataset => &mut self.dataset,
+            ScreenKind::Notebook => &mut self.notebook,
         }
     }
 
@@ -182,6 +202,14 @@ impl Screens {
 }
 
 /// Every screen's table of keys, for the palette and for the test that none contradicts itself.
-pub fn tables() -> [&'static [Binding]; 6] {
-    [sessions::BINDINGS, run::BINDINGS, compare::BINDINGS, samples::BINDINGS, system::BINDINGS, dataset::BINDINGS]
+pub fn tables() -> [&'static [Binding]; 7] {
+    [
+        sessions::BINDINGS,
+        run::BINDINGS,
+        compare::BINDINGS,
+        samples::BINDINGS,
+        system::BINDINGS,
+        dataset::BINDINGS,
+        notebook::BINDINGS,
+    ]
 }

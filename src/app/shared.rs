@@ -74,6 +74,8 @@ pub struct Shared {
     pub low_bandwidth: bool,
     /// How the terminal can be shown pictures.
     pub graphics: Graphics,
+    /// Whether anything is kept from one time to the next.
+    pub remembers: bool,
     /// Where pictures are made.
     pub studio: Arc<Studio>,
 }
@@ -108,6 +110,7 @@ impl Shared {
             } else {
                 options.graphics
             },
+            remembers: options.memory.is_some(),
             studio: Arc::default(),
         }
     }

@@ -11,6 +11,7 @@ use super::data::Holder;
 use super::effect::{Bell, Lane};
 use super::event::Event;
 use super::*;
+use crate::notebook::kernel_client::Wish;
 use crate::session;
 use crate::session::control::Request;
 
@@ -19,6 +20,7 @@ mod dataset;
 pub mod fixture;
 mod fuzz;
 mod glass;
+mod notebook;
 mod report;
 mod robust;
 mod run;
@@ -33,6 +35,8 @@ pub struct Driver {
     pub app: App,
     pub commands: Vec<(String, Request)>,
     pub bells: Vec<Bell>,
+    /// What was wanted of the kernel.
+    pub kernel: Vec<Wish>,
     /// Nothing that changes the world is done: no file is edited, no process is started.
     pub inert: bool,
     holder: Holder,
@@ -55,6 +59,7 @@ impl Driver {
             app,
             commands: Vec::new(),
             bells: Vec::new(),
+            kernel: Vec::new(),
             inert: false,
             holder: Holder::default(),
             root,
@@ -92,6 +97,7 @@ impl Driver {
                     self.event(Event::Reply(reply));
                 }
                 Effect::Command { folder, request } => self.commands.push((folder.id(), request)),
+                Effect::Kernel(wish) => self.kernel.push(wish),
                 Effect::Ring(bell) => self.bells.push(bell),
                 Effect::Follow(_) | Effect::Redraw | Effect::Suspend => {}
             }

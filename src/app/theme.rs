@@ -4,6 +4,7 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::app::widgets::chart::Palette;
+use crate::notebook::code::Class;
 use crate::session::State;
 
 /// The sets of colours there are.
@@ -221,6 +222,19 @@ impl Theme {
             mark_info: self.accent,
             restart: self.dim,
             ascii,
+        }
+    }
+
+    /// What a token of code looks like: few colours, and none for what most of it is.
+    pub fn code(&self, class: Class) -> Style {
+        match class {
+            Class::Keyword => self.key,
+            Class::Type => self.series[5],
+            Class::Text => self.series[2],
+            Class::Number | Class::Lifetime => self.series[1],
+            Class::Macro => self.series[3],
+            Class::Comment | Class::Attribute => self.dim,
+            Class::Function | Class::Name | Class::Sign => self.text,
         }
     }
 

@@ -26,7 +26,9 @@ impl App {
     /// What is wanted before anything has happened.
     pub(super) fn begin(&mut self, options: &Options) -> Vec<Effect> {
         let mut effects = vec![Effect::List];
-        if options.open.is_some() {
+        if options.notebook {
+            self.acting(&mut effects, |app, cx| app.go(ScreenKind::Notebook, cx));
+        } else if options.open.is_some() {
             self.acting(&mut effects, |app, cx| app.go(ScreenKind::Run, cx));
         }
         effects
@@ -61,6 +63,7 @@ impl App {
             Event::Watching(watching) => self.shared.watching = watching,
             Event::Curves(answer) => self.acting(&mut effects, |app, cx| app.curves(*answer, cx)),
             Event::Configs(paths) => self.configs(&paths, &mut effects),
+            Event::Kernel(news) => self.acting(&mut effects, |app, cx| app.screens.notebook.news_of_kernel(news, cx)),
             Event::Reply(reply) => self.acting(&mut effects, |app, cx| app.reply(reply, cx)),
             Event::Tick => self.acting(&mut effects, |app, cx| {
                 app.screens.system.watch(cx);
@@ -131,6 +134,11 @@ impl App {
             self.settle(layer, depth, outcome, effects);
             return;
         }
+        let mut taken = false;
+        self.acting(effects, |app, cx| taken = app.current(cx).key(key, cx));
+        if taken {
+            return;
+        }
         let tables = self.screens.get(self.shared.screen).bindings();
         let found = keymap::find(&[tables], key).or_else(|| keymap::find(&[GLOBAL, MOVES], key));
         if let Some(verb) = found {
@@ -159,6 +167,8 @@ impl App {
         if let Some(mut layer) = self.layers.pop() {
             self.acting(effects, |_, cx| layer.paste(text, cx));
             self.layers.push(layer);
+        } else {
+            self.acting(effects, |app, cx| app.current(cx).paste(text, cx));
         }
     }
 
@@ -228,6 +238,7 @@ impl Acting<'_> {
             Verb::Samples(_) => self.screens.get_mut(ScreenKind::Samples).act(verb, cx),
             Verb::System(_) => self.screens.get_mut(ScreenKind::System).act(verb, cx),
             Verb::Dataset(_) => self.screens.get_mut(ScreenKind::Dataset).act(verb, cx),
+            Verb::Notebook(_) => self.screens.get_mut(ScreenKind::Notebook).act(verb, cx),
         }
     }
 
@@ -296,6 +307,7 @@ impl Acting<'_> {
             Reply::Samples(reply) => self.screens.samples.reply(reply, cx),
             Reply::System(reply) => self.screens.system.reply(reply, cx),
             Reply::Dataset(reply) => self.screens.dataset.reply(reply, cx),
+            Reply::Notebook(reply) => self.screens.notebook.reply(reply, cx),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `atelier` without a command: the dashboard.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::{self, Options, ThemeName};
 use crate::cli::Usage;
@@ -15,6 +15,13 @@ pub struct Args {
     /// Open this session at once: its id, a part of it, or `last`.
     #[arg(long, value_name = "ID")]
     open: Option<String>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// How it looks, and how much it sends.
+#[derive(Debug, clap::Args)]
+pub struct Look {
     /// Colours (default: what was chosen last; none where `NO_COLOR` is set).
     #[arg(long, value_enum)]
     theme: Option<ThemeName>,
@@ -29,19 +36,24 @@ pub struct Args {
     poll: bool,
 }
 
+impl Look {
+    /// The options of a dashboard over `root` that looks like this.
+    pub fn options(&self, root: &Path) -> Options {
+        Options {
+            theme: self.theme,
+            ascii: self.ascii,
+            low_bandwidth: self.low_bandwidth,
+            polling: self.poll,
+            ..Options::new(root).remembering()
+        }
+    }
+}
+
 /// Show it until the user leaves.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let open = match &args.open {
         Some(query) => Some(session::find(&args.root, query).map_err(|error| Usage(error.to_string()))?.id()),
         None => None,
     };
-    let options = Options {
-        open,
-        theme: args.theme,
-        ascii: args.ascii,
-        low_bandwidth: args.low_bandwidth,
-        polling: args.poll,
-        ..Options::new(&args.root).remembering()
-    };
-    app::run(&options)
+    app::run(&Options { open, ..args.look.options(&args.root) })
 }

@@ -7,6 +7,7 @@
 mod comparison;
 mod events;
 mod html;
+mod notebook;
 mod session;
 
 use base64::Engine as _;

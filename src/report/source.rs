@@ -8,6 +8,7 @@ use crate::record::curve::{Axis, Curve};
 use crate::record::{Frames, Point, threads};
 use crate::session::checkpoints::{self, Checkpoint};
 use crate::session::events::{self, EventLine};
+use crate::session::notebook::{Cell, Kept, KeptCell, Notebook};
 use crate::session::{self, Folder, KEY_LOSSES, Listing, Manifest};
 
 /// Fewer points than these are shown as they are: each is a mean of many images already.
@@ -45,6 +46,8 @@ pub struct Source {
     pub checkpoints: Vec<Checkpoint>,
     /// The pairs that it was trained on.
     pub dataset: Option<Pairs>,
+    /// The notebook's cells, with what they last gave.
+    pub notebook: Vec<(Cell, Option<KeptCell>)>,
     /// What could not be read, one line each.
     pub warnings: Vec<String>,
 }
@@ -73,6 +76,17 @@ pub struct PairsFound {
     pub sizes: Vec<((u32, u32), usize)>,
     /// Entries that are no whole pair.
     pub left_out: usize,
+}
+
+/// The cells of a session's notebook that hold something.
+fn notebook(folder: &Folder, warnings: &mut Vec<String>) -> Vec<(Cell, Option<KeptCell>)> {
+    let notebook = Notebook::load(&folder.notebook()).unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        Notebook::default()
+    });
+    let sources: Vec<&str> = notebook.cells.iter().map(Cell::source).collect();
+    let kept = Kept::load(&folder.notebook_outputs()).matched(sources.into_iter());
+    notebook.cells.iter().cloned().zip(kept).filter(|(cell, _)| !cell.source().trim().is_empty()).collect()
 }
 
 impl Source {
@@ -110,6 +124,7 @@ impl Source {
             Vec::new()
         });
         let dataset = manifest.as_ref().and_then(pairs);
+        let notebook = notebook(folder, &mut warnings);
         let folder = folder.clone();
         Self {
             id: folder.id(),
@@ -122,6 +137,7 @@ impl Source {
             samples,
             checkpoints,
             dataset,
+            notebook,
             warnings,
         }
     }

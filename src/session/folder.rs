@@ -110,6 +110,11 @@ impl Folder {
         self.path.join("notebook.rs")
     }
 
+    /// What the cells of the notebook last gave.
+    pub fn notebook_outputs(&self) -> PathBuf {
+        self.path.join("notebook.json")
+    }
+
     /// Make a subfolder of the session, private as the session is.
     pub fn make(&self, path: &Path) -> Result<(), SessionError> {
         let made = fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path);

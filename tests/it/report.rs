@@ -199,6 +199,17 @@ fn a_report_runs_nothing_that_a_session_says() {
     fs::create_dir_all(&dir).unwrap();
     RgbImage::new(9, 3).save(dir.join("<img src=x onerror=alert(1)>.png")).unwrap();
     fs::write(dir.join("torn <b>.png"), "no picture").unwrap();
+    let cells = format!("// %% {BAD}\n{BAD}\n// %% [markdown]\n// # {BAD}\n// %%\nplotted\n");
+    fs::write(session.folder().notebook(), cells).unwrap();
+    let given = serde_json::json!({"version": 1, "cells": [{"source": BAD, "ok": true, "outputs": [
+        {"type": "text", "stream": "stderr", "text": BAD},
+        {"type": "value", "text": BAD},
+        {"type": "problem", "message": BAD, "help": BAD, "places": [{"line": 1, "label": BAD}]},
+        {"type": "table", "label": BAD, "columns": [{"name": BAD}], "rows": [[BAD]], "total": 9},
+        {"type": "image", "label": BAD, "width": 1, "height": 1, "png": "AAAA"},
+        {"type": "plot", "title": BAD, "x_label": BAD, "series": [{"name": BAD, "x": [1, 2], "y": [1, null]}]},
+    ]}]});
+    fs::write(session.folder().notebook_outputs(), given.to_string()).unwrap();
     session.finish(State::Failed, Some(BAD)).unwrap();
     let one = session.folder().clone();
     let other = finished(root.path(), BAD, &config, 0.0);

@@ -1,6 +1,8 @@
 //! Making pictures off the drawing thread: read, cut, compared, resized, encoded, and kept for as long as there is room.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -34,9 +36,65 @@ pub struct Part {
     pub of: Option<(u32, u32)>,
 }
 
+/// A PNG file that is held in memory.
+#[derive(Clone)]
+pub struct Held {
+    key: u64,
+    png: Arc<[u8]>,
+}
+
+impl Held {
+    /// The file of these bytes. Its end holds a checksum of all of it: that and the length tell two files apart, at a
+    /// cost that does not grow with them.
+    pub fn new(png: &Arc<[u8]>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        png.len().hash(&mut hasher);
+        let spread = (0..64).map(|part| part * png.len() / 64).filter_map(|at| png.get(at));
+        spread.for_each(|byte| byte.hash(&mut hasher));
+        png[png.len().saturating_sub(64)..].hash(&mut hasher);
+        Self { key: hasher.finish(), png: Arc::clone(png) }
+    }
+
+    /// Whether it is the file that lies there.
+    pub fn is(&self, png: &Arc<[u8]>) -> bool {
+        Arc::ptr_eq(&self.png, png)
+    }
+
+    /// A number that tells it from others.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    fn name(&self) -> PathBuf {
+        PathBuf::from(format!("held/{:016x}", self.key))
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Held({:016x})", self.key)
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.png.len() == other.png.len()
+    }
+}
+
+impl Eq for Held {}
+
+impl Hash for Held {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
 /// What a picture shows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Recipe {
+    /// A file that lies in memory.
+    Held(Held),
     /// A file or a part of one.
     Plain(Part),
     /// One picture left of a seam, another one right of it.
@@ -66,6 +124,7 @@ pub enum Recipe {
 impl Recipe {
     fn parts(&self) -> [Option<&Part>; 2] {
         match self {
+            Self::Held(_) => [None, None],
             Self::Plain(part) => [Some(part), None],
             Self::Wipe { left, right, .. } => [Some(left), Some(right)],
             Self::Difference { of, against, .. } => [Some(of), Some(against)],
@@ -169,6 +228,9 @@ impl Studio {
             return Ok(made);
         }
         let mut images = [None, None];
+        if let Recipe::Held(held) = &want.recipe {
+            images[0] = Some(self.held(held)?);
+        }
         for ((part, stamp), image) in parts.iter().zip(stamps).zip(&mut images) {
             if let (Some(part), Some(stamp)) = (part, stamp) {
                 *image = Some(self.part(part, stamp)?);
@@ -192,6 +254,17 @@ impl Studio {
         }
         let width = width / count;
         Ok(Arc::new(paint::crop(&whole, (index * width, 0), (width, height))))
+    }
+
+    fn held(&self, held: &Held) -> Result<Arc<RgbImage>, String> {
+        let key = (held.name(), (None, held.png.len() as u64));
+        if let Some(image) = lock(&self.decoded).get(&key) {
+            return Ok(image);
+        }
+        let decoded = image::ImageReader::with_format(Cursor::new(&held.png), image::ImageFormat::Png).decode();
+        let image = Arc::new(decoded.map_err(|error| format!("the picture cannot be decoded: {error}"))?.into_rgb8());
+        lock(&self.decoded).put(key, Arc::clone(&image), image.as_raw().len());
+        Ok(image)
     }
 
     fn decode(&self, path: &Path, stamp: Stamp) -> Result<Arc<RgbImage>, String> {

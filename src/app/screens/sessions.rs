@@ -295,10 +295,10 @@ impl Sessions {
         }
     }
 
-    fn open(&self, cx: &mut Cx<'_>) {
+    fn open(&self, cx: &mut Cx<'_>, screen: ScreenKind) {
         let Some(listing) = self.selected(cx.shared) else { return };
         cx.shared.open = Some(listing.id.clone());
-        cx.then.push(action::Verb::App(action::AppVerb::Go(ScreenKind::Run)));
+        cx.then.push(action::Verb::App(action::AppVerb::Go(screen)));
     }
 }
 
@@ -344,7 +344,8 @@ impl Screen for Sessions {
     fn act(&mut self, verb: action::Verb, cx: &mut Cx<'_>) {
         let action::Verb::Sessions(verb) = verb else { return };
         match verb {
-            Verb::Open => self.open(cx),
+            Verb::Open => self.open(cx, ScreenKind::Run),
+            Verb::Notebook => self.open(cx, ScreenKind::Notebook),
             Verb::New => layers::open_launch(layers::Kind::New, cx),
             Verb::Mark => self.mark(cx),
             Verb::Compare if cx.shared.marked.is_empty() => {
@@ -414,7 +415,7 @@ impl Screen for Sessions {
         match (mouse.kind, target) {
             (MouseEventKind::Down(MouseButton::Left), Some((_, Target::Row(row)))) => {
                 if *row == self.at && self.selected(cx.shared).is_some() {
-                    self.open(cx);
+                    self.open(cx, ScreenKind::Run);
                 } else {
                     self.choose(*row, cx.shared);
                     self.look_closer(cx);

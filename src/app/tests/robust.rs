@@ -36,7 +36,7 @@ fn every_screen_and_layer_is_whole_at_every_size() {
     driver.inert = true;
     let mut glass = Glass::new();
     driver.keys(&["1", "space", "down", "space"]);
-    for screen in ["1", "2", "3", "4", "5", "6"] {
+    for screen in ["1", "2", "3", "4", "5", "6", "7"] {
         for layer in ["", "?", ":", "/"] {
             driver.key(screen);
             if !layer.is_empty() {
@@ -61,7 +61,7 @@ fn a_picture_that_stays_the_same_costs_nothing_however_often_it_is_drawn() {
     wide(root.path());
     let mut driver = opened(root.path(), WIDE, (140, 40));
     driver.inert = true;
-    for screen in ["1", "2", "3", "4", "6"] {
+    for screen in ["1", "2", "3", "4", "6", "7"] {
         let mut glass = Glass::new();
         driver.key(screen);
         assert!(!glass.show(&mut driver).is_empty());

@@ -1,7 +1,7 @@
 //! One session's part of a page.
 
 use super::html::Html;
-use super::{BASE64, counted, data_uri, epochs, events, figure, figures, lasted, section, utc};
+use super::{BASE64, counted, data_uri, epochs, events, figure, figures, lasted, notebook, section, utc};
 use crate::record::curve::{Axis, Grid, Values};
 use crate::report::ink::{Ink as _, Paint, Pen, Svg};
 use crate::report::number;
@@ -138,6 +138,7 @@ fn parts(part: &Part) -> Vec<(&'static str, &'static str)> {
         (part.sheet.is_some(), "samples", "Samples"),
         (!part.figures.optimisation.is_empty(), "optimisation", "Optimisation"),
         (!part.figures.machine.is_empty(), "machine-part", "Machine"),
+        (!source.notebook.is_empty(), "notebook", "Notebook"),
         (true, "events", "Events"),
         (source.manifest.is_some(), "setup", "Setup"),
         (source.dataset.is_some(), "dataset", "Dataset"),
@@ -164,6 +165,7 @@ pub fn body(html: &mut Html, part: &Part, prefix: &str, level: u8) {
             "losses" => "Behind each smoothed line: every value that was recorded.",
             "held-out" => "Means over pairs that were never trained on.",
             "samples" => "Held-out pairs: the network has not seen them.",
+            "notebook" => "Cells as they were written last, with what they gave when they last ran.",
             _ => "",
         };
         let title = match id {
@@ -180,6 +182,7 @@ pub fn body(html: &mut Html, part: &Part, prefix: &str, level: u8) {
             "samples" => part.sheet.iter().for_each(|it| sheet(html, it)),
             "optimisation" => figures(html, &part.figures.optimisation),
             "machine-part" => machine(html, part),
+            "notebook" => notebook::notebook(html, &source.notebook),
             "events" => events::events(html, source),
             "setup" => source.manifest.iter().for_each(|it| setup(html, it)),
             "dataset" => source.dataset.iter().for_each(|it| dataset(html, it)),

@@ -4,6 +4,7 @@ use crate::app::action;
 use crate::app::data::Window;
 use crate::app::keymap::Binding;
 use crate::app::layers::{self, Confirm, Layer, Prompt};
+use crate::app::screens::ScreenKind;
 use crate::app::screens::run::{HALF_LIVES, Pane, Purpose, Run, Settings, ask_filter, grid, view};
 use crate::app::shared::Cx;
 use crate::app::toast::Tone;
@@ -115,6 +116,12 @@ pub const BINDINGS: &[Binding] = &[
     key(&["."], Verb::PanRight, "", "Move the window to the right"),
     key(&["shift-left", "["], Verb::FarLeft, "", "The crosshair ten cells to the left"),
     key(&["shift-right", "]"], Verb::FarRight, "", "The crosshair ten cells to the right"),
+    Binding::new(
+        &["B"],
+        action::Verb::App(action::AppVerb::Go(ScreenKind::Notebook)),
+        "notebook",
+        "Open the session's notebook: questions and cells",
+    ),
     key(&["p"], Verb::Pause, "pause", "Pause the session at its next step, or let it go on"),
     key(&["s"], Verb::Stop, "", "Stop: let the session finish its step, write a checkpoint and end"),
     key(&["c"], Verb::Checkpoint, "", "Write a checkpoint now"),

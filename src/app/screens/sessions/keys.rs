@@ -45,6 +45,8 @@ pub enum Verb {
     Sort,
     /// The other way round.
     Reverse,
+    /// Its notebook.
+    Notebook,
 }
 
 /// What the selected session is good for: which hints the last line has.
@@ -97,13 +99,14 @@ const fn when(shown: bool, word: &'static str) -> &'static str {
     if shown { word } else { "" }
 }
 
-const fn table(hints: Hints) -> [Binding; 19] {
+const fn table(hints: Hints) -> [Binding; 20] {
     let some = !matches!(hints, Hints::None);
     let active = matches!(hints, Hints::Active);
     let resumable = matches!(hints, Hints::Resumable);
     let ended = matches!(hints, Hints::Resumable | Hints::Ended);
     [
         key(&["enter"], Verb::Open, when(some, "open"), "Open the session: its charts, samples, log"),
+        key(&["B"], Verb::Notebook, when(some, "notebook"), "Open the session's notebook: questions and cells"),
         key(&["n"], Verb::New, "new", "Start a session: choose a config, override keys, start it in the background"),
         key(
             &["r"],
