@@ -95,6 +95,13 @@ fn of_one(error: &CompilationError, sent: &Sent<'_>) -> Failure {
 }
 
 fn of_message(message: &str) -> Failure {
+    // evcxr passes on all that cargo wrote where that is no error of the compiler; the error is in the middle of it.
+    let said = message.strip_prefix("Compilation failed, but no parsable errors were found.").and_then(|cargo| {
+        let from = cargo.find("\nerror")? + 1;
+        let to = cargo.rfind("\nSTDOUT:").filter(|to| *to > from).unwrap_or(cargo.len());
+        cargo.get(from..to)
+    });
+    let message = said.unwrap_or(message);
     let mut help = None;
     if message.contains("determine type of variable") {
         help = Some("Write it out: `let name: Type = …;`, or put the statement into braces.".to_owned());

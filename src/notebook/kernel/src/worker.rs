@@ -197,7 +197,7 @@ impl Worker {
         let result = cleared.and_then(|()| self.prepare());
         self.output.finish();
         match result {
-            Ok(_) => true,
+            Ok(()) => true,
             Err(error) => {
                 self.events
                     .failure(id, failure::internal(format!("the kernel could not restart: {error}"), Lost::Everything));

@@ -69,28 +69,32 @@ fn h9_statics_belong_to_their_cell() {
 #[test]
 fn h11_a_dependency_by_path_works_offline_and_what_is_not_there_is_explained() {
     let mut kernel = shared();
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("src")).unwrap();
-    fs::write(
-        folder.path().join("Cargo.toml"),
-        "[package]\nname = \"near\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n",
-    )
-    .unwrap();
-    fs::write(
-        folder.path().join("src/lib.rs"),
-        "#[derive(Debug, Clone)] pub struct Near(pub u8);\npub fn near() -> Vec<Near> { vec![Near(3)] }\n",
-    )
-    .unwrap();
+    let folder = near_crate("near");
     let path = folder.path().display();
     let answer = kernel.exec(&format!(":dep near = {{ path = \"{path}\" }}\n\nlet n = near::near();\nn")).fine();
     assert_eq!(answer.value.as_deref(), Some("[Near(3)]"));
     assert_eq!(kernel.value("let m = n.clone(); m.len()"), "1");
+    let answer = kernel.exec(&format!(":dep twice = {{ package = \"near\", path = \"{path}\" }}"));
+    let message = &answer.failure().message;
+    assert!(message.starts_with("error: the crate") && !message.contains("STDOUT"), "{message}");
     // Under another name than its own, its types can be named too.
-    kernel.exec(&format!(":dep far = {{ package = \"near\", path = \"{path}\" }}\nlet f = far::near();")).fine();
+    let other = near_crate("own-name");
+    let path = other.path().display();
+    kernel.exec(&format!(":dep far = {{ package = \"own-name\", path = \"{path}\" }}\nlet f = far::near();")).fine();
     assert_eq!(kernel.value("f.len()"), "1");
     let answer = kernel.exec(":dep a-crate-that-nobody-has = \"1\"");
     assert!(answer.failure().help.as_ref().unwrap().contains("offline"), "{answer:?}");
     assert_eq!(kernel.value("n.len()"), "1");
+}
+
+fn near_crate(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("src")).unwrap();
+    let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n");
+    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+    let source = "#[derive(Debug, Clone)] pub struct Near(pub u8);\npub fn near() -> Vec<Near> { vec![Near(3)] }\n";
+    fs::write(folder.path().join("src/lib.rs"), source).unwrap();
+    folder
 }
 
 #[test]
