@@ -312,6 +312,8 @@ fn forward(
     let cost = Duration::try_from_secs_f64(pixels as f64 * measured.expected(guessed)).unwrap_or(Duration::MAX);
     if bench.moment.is_pressed && cost > budget {
         let ms = cost.as_millis();
+        let pace = if saliency { &mut bench.costs.salient } else { &mut bench.costs.looking };
+        pace.doubt();
         return Err(format!(
             "a prediction of {width}x{height} pixels{} takes about {ms} ms, where probes may cost a step {}: allow it \
              more by `budget_ms`, or `pause` the run, ask, and `resume` it",

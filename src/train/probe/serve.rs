@@ -66,9 +66,16 @@ impl Pace {
 
     /// One more was measured.
     pub fn learn(&mut self, seconds: f64) {
+        // One that was held up says little of the next.
         let slower = self.times > 0 && seconds > self.seconds;
-        self.seconds = if slower { 0.5 * (self.seconds + seconds) } else { seconds };
+        self.seconds = if slower { 0.8 * self.seconds + 0.2 * seconds } else { seconds };
         self.times += 1;
+    }
+
+    /// Something was refused for its cost. That is believed a little less each time, so that what was measured at a bad
+    /// moment is measured again.
+    pub fn doubt(&mut self) {
+        self.seconds *= 0.8;
     }
 }
 
@@ -162,5 +169,25 @@ impl Probes {
             job.say(Response::error(why));
         }
         self.tally.rest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_at_a_bad_moment_does_not_last() {
+        let mut pace = Pace::default();
+        assert_eq!((pace.expected(None), pace.expected(Some(2.0))), (0.0, 2.0));
+        pace.learn(90.0);
+        assert_eq!((pace.expected(Some(2.0)), pace.expected(None)), (2.0, 0.0), "once may have been for fast kernels");
+        pace.learn(3.0);
+        pace.learn(103.0);
+        assert!((pace.expected(Some(2.0)) - 23.0).abs() < 1e-9, "held up once");
+        for _ in 0..10 {
+            pace.doubt();
+        }
+        assert!(pace.expected(None) < 3.0, "tried again at last");
     }
 }
