@@ -10,10 +10,14 @@ default:
 setup: libtorch
     @echo 'libtorch is ready; next: just demo, or just build'
 
-# Build both programs into target/debug (the profile is optimised): atelier, and its half with libtorch beside it
+# Build the programs into target/debug (the profile is optimised): atelier, and its half with libtorch beside it
 build: libtorch
     cargo build --bin atelier-train
     cargo build --bin atelier --no-default-features
+
+# Build the notebook's kernel into target/release: ten minutes once, for the rust-analyzer in it
+kernel:
+    cargo build --release -p atelier-kernel
 
 # Train a small Pix2PixHD on the CPU for a minute or two, on landscapes that it draws itself
 demo: libtorch
@@ -27,15 +31,22 @@ demo-sd: libtorch
 test *arguments: libtorch
     cargo test {{ arguments }}
 
+# Run the notebook's tests: the crate that cells link, and the kernel against everything a cell can do to it
+test-notebook: kernel
+    cargo test -p atelier-probe
+    cargo test --release -p atelier-kernel
+
 # Formatting, lints, documentation, and the viewer layers without libtorch
 lint: libtorch
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
     cargo clippy --no-default-features --all-targets -- -D warnings
+    cargo clippy -p atelier-probe --all-targets -- -D warnings
+    cargo clippy --release -p atelier-kernel --all-targets -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
 # What CI runs
-ci: lint test
+ci: lint test test-notebook
 
 # Measure: all benchmarks, or one with its arguments (just bench loader --data data/mine)
 bench name='*' *arguments: libtorch
@@ -49,10 +60,11 @@ fmt:
 doctor *arguments: libtorch
     @cargo run --quiet --bin atelier-train -- doctor {{ arguments }}
 
-# Install both programs into cargo's bin folder
-install: build
+# Install all programs into cargo's bin folder
+install: build kernel
     install -D --target-directory="${CARGO_HOME:-$HOME/.cargo}/bin" \
-        "${CARGO_TARGET_DIR:-target}/debug/atelier" "${CARGO_TARGET_DIR:-target}/debug/atelier-train"
+        "${CARGO_TARGET_DIR:-target}/debug/atelier" "${CARGO_TARGET_DIR:-target}/debug/atelier-train" \
+        "${CARGO_TARGET_DIR:-target}/release/atelier-kernel" "${CARGO_TARGET_DIR:-target}/release/atelier-cell"
 
 [private]
 libtorch:

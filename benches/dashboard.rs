@@ -3,6 +3,7 @@
 //! with its spread.
 //!
 //! `just bench dashboard` measures 10^4 to 10^6 points; `just bench dashboard all` up to 10^7 as well;
+//! `just bench dashboard 100000` measures that many and nothing else, beside a training, say;
 //! `just bench dashboard write DIR POINTS` only writes the session that is measured, for a comparison with others.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark reports and may fail loudly")]
 
@@ -34,14 +35,21 @@ fn main() {
         write(Path::new(dir), points.parse().unwrap(), SERIES);
         return;
     }
-    let sizes: &[usize] =
-        if arguments == ["all"] { &[10_000, 100_000, 1_000_000, 10_000_000] } else { &[10_000, 100_000, 1_000_000] };
+    let asked: Vec<usize> = arguments.iter().filter_map(|word| word.parse().ok()).collect();
+    let sizes: &[usize] = match asked.as_slice() {
+        [] if arguments == ["all"] => &[10_000, 100_000, 1_000_000, 10_000_000],
+        [] => &[10_000, 100_000, 1_000_000],
+        sizes => sizes,
+    };
     println!("{}x{}; first screen: the best of 5; keys: p50 / p99 of 200", SIZE.0, SIZE.1);
     heading();
     for &points in sizes {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), points, SERIES);
         measure(&format!("{points} points"), dir.path(), &["--open", "last"], is_run, ZOOM);
+    }
+    if !asked.is_empty() {
+        return;
     }
     unsealed();
     many_series();

@@ -51,6 +51,9 @@ def lpips(weights, net, device):
 
 
 def fid(weights):
+    import inspect
+
+    import scipy.linalg
     from pytorch_fid import inception
     from safetensors.torch import load_file
 
@@ -58,6 +61,10 @@ def fid(weights):
     inception.load_state_dict_from_url = lambda *_, **__: tensors
     strict = torch.nn.Module.load_state_dict
     torch.nn.Module.load_state_dict = lambda module, state: strict(module, state, strict=False)
+    # pytorch-fid 0.3.0 asks scipy's square root for what newer releases no longer give.
+    root = scipy.linalg.sqrtm
+    if "disp" not in inspect.signature(root).parameters:
+        scipy.linalg.sqrtm = lambda matrix, disp=True: (root(matrix), None)
     model = inception.InceptionV3([3]).eval()
     torch.nn.Module.load_state_dict = strict
     return model

@@ -20,6 +20,8 @@ mod ls;
 mod metrics;
 #[cfg(feature = "train")]
 mod models;
+#[cfg(feature = "train")]
+mod probe_server;
 mod query;
 mod repl;
 mod report;
@@ -77,6 +79,13 @@ enum Command {
     /// Published models: fetch by name, list.
     #[cfg(not(feature = "train"))]
     Models(beside::Args),
+    #[cfg(feature = "train")]
+    #[command(hide = true)]
+    ProbeServer(probe_server::Args),
+    /// Answer probes of a session's newest checkpoint, on the CPU, until standard input closes.
+    #[cfg(not(feature = "train"))]
+    #[command(hide = true)]
+    ProbeServer(beside::Args),
     Report(report::Args),
     Show(show::Args),
     Query(query::Args),
@@ -149,7 +158,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         | Command::Eval(_)
         | Command::Metrics(_)
         | Command::Lora(_)
-        | Command::Models(_) => beside::run(),
+        | Command::Models(_)
+        | Command::ProbeServer(_) => beside::run(),
         Command::Alerts(args) => alerts::run(&args),
         Command::Config(args) => config::run(args),
         Command::Dataset(args) => dataset::run(args),
@@ -162,6 +172,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Lora(args) => lora::run(&args),
         #[cfg(feature = "train")]
         Command::Models(args) => models::run(&args),
+        #[cfg(feature = "train")]
+        Command::ProbeServer(args) => probe_server::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Query(args) => query::run(&args),

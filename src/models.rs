@@ -12,5 +12,6 @@ pub mod perceptual;
 pub mod pix2pixhd;
 pub mod spectral;
 pub mod stable_diffusion;
+pub mod tap;
 pub mod tile;
 pub mod weights;

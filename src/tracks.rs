@@ -41,6 +41,15 @@ pub struct StepContext {
     pub epoch: usize,
 }
 
+/// How much each pixel of a picture matters.
+#[derive(Debug)]
+pub struct Saliency {
+    /// The gradient of a score with respect to the picture, `[1, 3, H, W]` float32.
+    pub gradient: Tensor,
+    /// What the score is.
+    pub score: &'static str,
+}
+
 /// A training track.
 pub trait Track {
     /// Networks with trainable parameters, by name: `generator`, `discriminator`.
@@ -62,6 +71,34 @@ pub trait Track {
     /// Stylise images `[B, 3, H, W]` in [-1, 1], any H and W: padded to what the networks need and cropped back.
     /// No gradient.
     fn predict(&self, input: &Tensor) -> Result<Tensor, TchError>;
+
+    /// Networks that it looks through and that are never trained, by name.
+    fn frozen(&self) -> Vec<(&'static str, &Params)> {
+        Vec::new()
+    }
+
+    /// Names of the [taps](crate::models::tap) that [`Track::show`] passes, where there is a target.
+    fn stages(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// [`Track::predict`] for whoever listens to the taps: also passes those that a prediction does not, as a
+    /// discriminator's, where one is wanted. Leaves everything as it was. No gradient.
+    fn show(&self, input: &Tensor, target: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let _ = target;
+        self.predict(input)
+    }
+
+    /// How much each pixel of `input` `[1, 3, H, W]` matters. Touches no parameter's gradient.
+    fn saliency(&self, input: &Tensor, target: Option<&Tensor>) -> Result<Saliency, TchError> {
+        let _ = (input, target);
+        Err(TchError::Kind("this track has no saliency".to_owned()))
+    }
+
+    /// How many forward passes of a pair in training a prediction costs, about.
+    fn passes(&self) -> f64 {
+        1.0
+    }
 
     /// State beyond parameters that a resume needs (the image pool), by name.
     fn state(&self) -> Vec<(String, Tensor)>;

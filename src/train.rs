@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod learner;
 pub mod optimizer;
 mod pending;
+pub mod probe;
 mod saver;
 pub mod schedule;
 pub mod tiny_base;

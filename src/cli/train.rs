@@ -13,13 +13,14 @@ use crate::cli::Usage;
 use crate::config::{self, AlertAction, ConfigErrors, Loaded, Paths};
 use crate::native::torch::{libtorch_version, load_cuda};
 use crate::record::{At, Event, Recorder};
-use crate::session::control::{Request, Response};
+use crate::session::control::{Request, Response, Source};
 use crate::session::detach::Launched;
 use crate::session::{self, Folder, New, Session, SessionError, SessionRecorder, State};
 use crate::telemetry::{self, Reading};
 use crate::train::control::Order;
 use crate::train::engine::{Engine, Outcome, Surroundings};
 use crate::train::interrupt::Interrupt;
+use crate::train::probe::Desk;
 use crate::train::validate::HeldOut;
 use crate::train::{checkpoint, control};
 
@@ -280,7 +281,13 @@ fn train(
         progress: Arc::clone(&progress),
         position: Arc::clone(&position),
     });
-    let (orders, mailbox) = control::serve(session.control_listener()?, annotating(session))?;
+    let desk = Desk {
+        session: session.id(),
+        source: Source::Live,
+        train: train.pairs(),
+        held_out: validation.as_ref().and_then(|held_out| held_out.batches.pairs()),
+    };
+    let (orders, mailbox) = control::serve(session.control_listener()?, annotating(session), desk)?;
     // Weakly: the recorder holds what it tells, which would otherwise hold the recorder.
     let tell = Arc::downgrade(&recorder);
     session.recorder().watch(

@@ -1,5 +1,7 @@
 //! One batch of pairs as tensors, and where batches come from.
 
+use std::sync::Arc;
+
 use tch::{TchError, Tensor};
 
 /// One batch of pairs, on the training device.
@@ -53,4 +55,18 @@ pub trait Batches: Send {
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// The pairs that the batches are made of, one by one; none where there is no such thing.
+    fn pairs(&self) -> Option<Arc<dyn Pairs>> {
+        None
+    }
+}
+
+/// Single pairs, not shuffled and not augmented, for any thread: whoever asks about one is in no batch's way.
+pub trait Pairs: Send + Sync {
+    /// How many.
+    fn count(&self) -> usize;
+
+    /// The pair at this place, as a batch of one with its pixels.
+    fn pair(&self, index: usize) -> Result<Batch, BatchError>;
 }

@@ -8,6 +8,7 @@
 
 mod device;
 pub mod order;
+mod plain;
 mod pool;
 
 use std::collections::HashMap;
@@ -18,11 +19,12 @@ use tch::{Device, TchError, Tensor};
 
 use self::device::on_device;
 use self::order::Order;
+pub use self::plain::Plain;
 use self::pool::{Pool, Spot};
 use crate::config::{Data, Resident};
 use crate::data::augment::Augment;
 use crate::data::augment::jitter::{self, Image};
-use crate::data::batch::{Batch, BatchError, Batches, Form};
+use crate::data::batch::{Batch, BatchError, Batches, Form, Pairs};
 use crate::data::cache::{Cache, Planes};
 use crate::native::floats;
 
@@ -194,6 +196,11 @@ impl Batches for Loader {
 
     fn remarks(&self) -> Vec<String> {
         Self::remarks(self)
+    }
+
+    fn pairs(&self) -> Option<Arc<dyn Pairs>> {
+        let Plan { cache, order, .. } = self.plan.as_ref();
+        Some(Arc::new(Plain::new(cache.clone(), order.indices().to_vec(), order.options().device)))
     }
 }
 

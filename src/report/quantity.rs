@@ -63,8 +63,14 @@ pub fn heading(series: &str) -> String {
         Some(("loss", name)) => capital(&format!("{} loss", title(name))),
         Some(("grad_norm", name)) => format!("Gradient norm, {}", title(name)),
         Some(("lr", name)) => format!("Learning rate, {}", title(name)),
+        Some((group, name)) if let Some(number) = gpu_number(group) => format!("GPU {number}, {}", title(name)),
         _ => title(series),
     }
+}
+
+/// Which GPU a group of series is of: `gpu0`.
+fn gpu_number(group: &str) -> Option<u32> {
+    group.strip_prefix("gpu")?.parse().ok()
 }
 
 /// Text that begins a line.
@@ -106,7 +112,9 @@ impl Better {
         let whole = name.strip_suffix("_low").or_else(|| name.strip_suffix("_high")).unwrap_or(name);
         let quality = Metric::of_name(whole).is_some_and(Metric::higher_is_better);
         match group {
-            "lr" | "grad_norm" | "memory" | "train" | "record" => Self::Neither,
+            "lr" | "grad_norm" | "memory" | "train" | "record" | "host" | "process" => Self::Neither,
+            // How busy a machine was is a fact about it, not an aim.
+            gpu if gpu_number(gpu).is_some() => Self::Neither,
             "speed" => Self::Higher,
             // What copying the photograph scores is the same for all.
             "val" | "eval" if name.starts_with("identity_") || name.starts_with("difference_") => Self::Neither,
@@ -151,7 +159,7 @@ mod tests {
             "Held-out LPIPS (alex)",
             "Feature matching loss",
             "Learning rate, generator",
-            "gpu0/power",
+            "GPU 0, power",
         ];
         assert_eq!(read, meant);
     }
@@ -176,6 +184,8 @@ mod tests {
             ("speed/images_per_sec", Better::Higher),
             ("time/step_seconds", Better::Lower),
             ("grad_norm/generator", Better::Neither),
+            ("gpu0/utilization", Better::Neither),
+            ("host/cpu_percent", Better::Neither),
         ] {
             assert_eq!(Better::of(series), better, "{series}");
         }

@@ -7,6 +7,8 @@
 //! {"version":1,"outcome":"ok","message":"…","step":1200,"epoch":3.5,"time":"2026-02-03T10:11:12.5Z"}
 //! {"version":1,"outcome":"error","message":"…"}
 //! ```
+//! Beside commands there are [probes](Probe): questions about the model, answered with a `result` and, where there are
+//! values, with raw bytes after the line ([`wire`]). docs/sessions.md is the reference for other programs.
 
 use std::fmt;
 
@@ -18,15 +20,21 @@ use super::findings::Findings;
 use crate::record::At;
 
 mod client;
+pub mod probe;
 mod socket;
+pub mod wire;
 
 pub use client::{Client, ControlError};
-pub use socket::{bind, connect, remove_stale};
+pub use probe::{Input, Of, Part, Probe};
+pub use socket::{bind, bind_at, connect, is_same_user, remove_stale};
+pub use wire::{Source, Stamp};
 
 /// The version of this protocol; a process refuses a newer one, naming both.
 pub const VERSION: u32 = 1;
 /// Longest line either side reads, in bytes.
 pub const LINE_LIMIT: usize = 64 * 1024;
+/// Most steps that a paused run is told to take at a time.
+pub const MOST_STEPS: u32 = 1_000_000;
 
 /// What a running session can be asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +44,11 @@ pub enum Request {
     Pause,
     /// Go on after a pause.
     Resume,
+    /// While paused: take this many steps and pause again. Answered when they are done.
+    Step {
+        /// How many.
+        n: u32,
+    },
     /// Finish the step, write a checkpoint, end.
     Stop,
     /// Write a checkpoint now.
@@ -53,6 +66,8 @@ pub enum Request {
     Annotate(Edit),
     /// Add what another process found out about it to its series. Answered at once.
     Record(Findings),
+    /// Answer a question about the model.
+    Probe(Probe),
     /// Say where it stands.
     Status,
 }
@@ -62,12 +77,14 @@ impl fmt::Display for Request {
         match self {
             Self::Pause => out.write_str("pause"),
             Self::Resume => out.write_str("resume"),
+            Self::Step { n } => write!(out, "step {n}"),
             Self::Stop => out.write_str("stop"),
             Self::Checkpoint => out.write_str("checkpoint"),
             Self::Sample => out.write_str("sample"),
             Self::Set { key, value } => write!(out, "set {key} {value}"),
             Self::Annotate(edit) => write!(out, "annotate: {edit}"),
             Self::Record(findings) => write!(out, "record {findings}"),
+            Self::Probe(probe) => write!(out, "probe: {probe}"),
             Self::Status => out.write_str("status"),
         }
     }
@@ -89,7 +106,23 @@ impl Request {
                 env!("CARGO_PKG_VERSION")
             ));
         }
-        serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))
+        let request: Self = serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))?;
+        match &request {
+            Self::Probe(probe) => probe.check()?,
+            Self::Step { n } if !(1..=MOST_STEPS).contains(n) => {
+                return Err(format!("`n` is from 1 to {MOST_STEPS} steps, not {n}"));
+            }
+            _ => {}
+        }
+        Ok(request)
+    }
+
+    /// Bytes that follow its line.
+    pub fn payload(&self) -> u64 {
+        match self {
+            Self::Probe(probe) => probe.payload(),
+            _ => 0,
+        }
     }
 
     /// The line to send, with its end.

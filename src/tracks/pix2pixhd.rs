@@ -21,11 +21,15 @@ use crate::models::params::Params;
 use crate::models::perceptual::vgg::{self, Vgg19, VggError};
 use crate::models::pix2pixhd::enhancer::{self, Gradients};
 use crate::models::pix2pixhd::pretrained::{self, PretrainedError};
-use crate::models::pix2pixhd::{Network, discriminator, discriminator_layout, fit, generator_layout};
-use crate::tracks::{Forward, Objective, StepContext, Track};
+use crate::models::pix2pixhd::{Network, discriminator, discriminator_layout, fit, generator, generator_layout};
+use crate::models::tap::{is_wanted, within};
+use crate::tracks::{Forward, Objective, Saliency, StepContext, Track};
 
 const GENERATOR: &str = "generator";
 const DISCRIMINATOR: &str = "discriminator";
+/// Before the stages of the discriminator's taps: what it looks at.
+const FAKE: &str = "fake/";
+const REAL: &str = "real/";
 
 /// Why the track could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +110,12 @@ impl Pix2PixHd {
     /// Whether any loss needs the discriminator; without one it is not trained and not run.
     fn is_adversarial(&self) -> bool {
         self.config.loss.gan_weight != 0.0 || self.config.loss.feature_matching != 0.0
+    }
+
+    /// Names of the discriminator's taps as it judges one of two.
+    fn verdicts(&self, scope: &str) -> impl Iterator<Item = String> {
+        let stages = if self.is_adversarial() { discriminator::stages(&self.config.discriminator) } else { Vec::new() };
+        stages.into_iter().map(move |stage| format!("{DISCRIMINATOR}/{scope}{stage}"))
     }
 
     /// Whether only the last enhancer is trained in this epoch.
@@ -226,6 +236,40 @@ impl Track for Pix2PixHd {
     fn predict(&self, input: &Tensor) -> Result<Tensor, TchError> {
         let _guard = tch::no_grad_guard();
         fit::generate(&self.generator.view(self.kind)?, &self.config.generator, input, Gradients::All)
+    }
+
+    fn stages(&self) -> Vec<String> {
+        let stages = match self.config.generator.kind {
+            GeneratorKind::Global => generator::stages(&self.config.generator),
+            GeneratorKind::Local => enhancer::stages(&self.config.generator),
+        };
+        let generator = stages.into_iter().map(|stage| format!("{GENERATOR}/{stage}"));
+        generator.chain(self.verdicts(FAKE)).chain(self.verdicts(REAL)).collect()
+    }
+
+    fn show(&self, input: &Tensor, target: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let _guard = tch::no_grad_guard();
+        let output = self.predict(input)?;
+        for (scope, picture) in [(FAKE, Some(&output)), (REAL, target)] {
+            let Some(picture) = picture.filter(|_| is_wanted(self.verdicts(scope))) else { continue };
+            let view = self.discriminator.view(self.kind)?;
+            let pair = Tensor::f_cat(&[input, picture], 1)?; // [1, 6, H, W]
+            within(scope, || discriminator::forward(&view, &self.config.discriminator, &pair))?;
+        }
+        Ok(output)
+    }
+
+    fn saliency(&self, input: &Tensor, target: Option<&Tensor>) -> Result<Saliency, TchError> {
+        let photo = input.f_detach()?.f_set_requires_grad(true)?;
+        let view = self.generator.view(self.kind)?;
+        let output = fit::generate(&view, &self.config.generator, &photo, Gradients::All)?;
+        let (value, score) = match target {
+            Some(target) => (losses::l1(&output, target)?, "mean absolute difference between output and target"),
+            None => (output.f_mean(Kind::Float)?, "mean of the output"),
+        };
+        // With the photo as the only input: no parameter's gradient is touched.
+        let gradient = Tensor::f_run_backward(&[&value], &[&photo], false, false)?.swap_remove(0);
+        Ok(Saliency { gradient, score })
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

@@ -28,6 +28,7 @@ use crate::data::batch::{Batch, Form};
 use crate::data::cache::{self, Cache, DataError};
 use crate::data::loader::LoaderOptions;
 use crate::models::catalog;
+use crate::models::pad;
 use crate::models::params::Params;
 use crate::models::stable_diffusion::StableDiffusion;
 use crate::models::stable_diffusion::load::{self, Kinds, LoadError};
@@ -36,7 +37,9 @@ use crate::models::stable_diffusion::pipeline::{Pipeline, PipelineError, Samplin
 use crate::models::stable_diffusion::scheduler::{Method, NoiseSchedule, Prediction, SchedulerConfig};
 use crate::models::stable_diffusion::tokenizer::{Tokenizer, TokenizerError};
 use crate::models::stable_diffusion::vae::Moments;
-use crate::tracks::{Forward, Objective, StepContext, Track};
+use crate::models::stable_diffusion::{clip, unet, vae};
+use crate::models::tap::is_wanted;
+use crate::tracks::{Forward, Objective, Saliency, StepContext, Track};
 
 /// The one network that is trained.
 pub const ADAPTER: &str = "adapter";
@@ -296,6 +299,63 @@ impl Track for SdLora {
         })
     }
 
+    fn frozen(&self) -> Vec<(&'static str, &Params)> {
+        let base = &self.base;
+        vec![(unet::NETWORK, &base.unet.params), (vae::NETWORK, &base.vae.params), (clip::NETWORK, &base.text.params)]
+    }
+
+    fn stages(&self) -> Vec<String> {
+        let of = |network: &'static str, stages: Vec<String>| {
+            stages.into_iter().map(move |stage| format!("{network}/{stage}"))
+        };
+        let unet = of(unet::NETWORK, unet::stages(&self.base.unet.config));
+        unet.chain(of(vae::NETWORK, vae::stages(&self.base.vae.config))).chain(self.text_stages()).collect()
+    }
+
+    fn show(&self, input: &Tensor, _target: Option<&Tensor>) -> Result<Tensor, TchError> {
+        let _guard = tch::no_grad_guard();
+        let output = self.predict(input)?;
+        // Last, so that what is shown is the prompt's and not what is guided away from; and embeddings may be kept.
+        if is_wanted(self.text_stages()) {
+            let _ = self.prompts.encode_common(&self.base.text)?;
+        }
+        Ok(output)
+    }
+
+    fn saliency(&self, input: &Tensor, _target: Option<&Tensor>) -> Result<Saliency, TchError> {
+        let photo = input.f_detach()?.f_set_requires_grad(true)?;
+        let factor = self.base.vae.config.factor();
+        let (grown, _) = pad::to_multiple(&photo, factor, factor)?;
+        let mode = self.base.vae.encode(&grown)?.mean.f_to_device(self.base.unet.device())?;
+        tch::manual_seed(self.config.sampling.seed as i64);
+        let noise = Tensor::f_randn(mode.size(), (Kind::Float, Device::Cpu))?.f_to_device(mode.device())?;
+        let last = self.schedule.timesteps() - 1;
+        let (sample, time) = if self.config.paired {
+            (Tensor::f_cat(&[noise, mode], 1)?, last)
+        } else {
+            let latents = mode.f_mul_scalar(self.base.vae.config.scaling_factor)?;
+            let time = ((self.config.sampling.strength * last as f64) as i64).clamp(0, last);
+            let at = Tensor::f_from_slice(&[time])?.f_to_device(latents.device())?;
+            (self.schedule.add_noise(&latents, &noise, &at)?, time)
+        };
+        let time = Tensor::f_from_slice(&[time])?.f_to_device(sample.device())?;
+        let [prompt, _] = tch::no_grad(|| self.prompts.guidance(&self.base.text))?;
+        let value = self.base.unet.forward(&sample, &time, &prompt)?.f_square()?.f_mean(Kind::Float)?;
+        let gradient = Tensor::f_run_backward(&[&value], &[&photo], false, false)?.swap_remove(0);
+        Ok(Saliency { gradient, score: "mean square of the U-Net's output at the first step of sampling" })
+    }
+
+    fn passes(&self) -> f64 {
+        let config::Sampling { steps, strength, guidance, image_guidance, .. } = self.config.sampling;
+        let (taken, copies) = if self.config.paired {
+            (1.0, if guidance > 1.0 && image_guidance >= 1.0 { 3.0 } else { 1.0 })
+        } else {
+            (strength, if guidance > 1.0 { 2.0 } else { 1.0 })
+        };
+        // The autoencoder's two halves cost about as much as a pass each.
+        steps as f64 * taken * copies + 2.0
+    }
+
     fn state(&self) -> Vec<(String, Tensor)> {
         Vec::new()
     }
@@ -310,6 +370,10 @@ impl Track for SdLora {
 }
 
 impl SdLora {
+    fn text_stages(&self) -> impl Iterator<Item = String> {
+        clip::stages(&self.base.text.config).into_iter().map(|stage| format!("{}/{stage}", clip::NETWORK))
+    }
+
     /// Pictures of photos `[B, 3, H, W]`, with the adapters as they are.
     fn stylise(&self, photos: &Tensor) -> Result<Tensor, PipelineError> {
         let sampling = sampling(&self.config.sampling);

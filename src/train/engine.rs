@@ -17,11 +17,14 @@ use crate::train::control::Mailbox;
 use crate::train::interrupt::Interrupt;
 use crate::train::learner::{Learner, SKIPPED, StepError};
 use crate::train::pending::{Finished, Pending};
+use crate::train::probe::Probes;
 use crate::train::saver::{Saved, Saver};
 use crate::train::schedule::Extent;
 use crate::train::validate::{HeldOut, sample, validate};
 
 mod commands;
+
+use commands::Hold;
 
 /// How often a paused run looks for signals.
 const PAUSE_POLL: Duration = Duration::from_millis(100);
@@ -100,6 +103,10 @@ pub struct Engine {
     told: HashSet<String>,
     /// When the step before was done; none where something else came between.
     last_end: Option<Mark>,
+    hold: Hold,
+    probes: Probes,
+    /// Seconds that a pair takes on its way forward.
+    pair_seconds: Option<f64>,
     stop: Option<String>,
     failure: Option<String>,
 }
@@ -135,6 +142,9 @@ impl Engine {
             advised: false,
             told: HashSet::new(),
             last_end: None,
+            hold: Hold::Running,
+            probes: Probes::default(),
+            pair_seconds: None,
             stop: None,
             failure: None,
         }
@@ -187,6 +197,7 @@ impl Engine {
     pub fn run(mut self) -> Result<Outcome, EngineError> {
         self.announce();
         let ended = self.steps();
+        self.dismiss();
         let failed_hard = ended.as_ref().err().map(ToString::to_string);
         if let Err(error) = self.settle() {
             self.event(Event::new("error", error.to_string()));
@@ -307,6 +318,9 @@ impl Engine {
         let seconds = self.last_end.as_ref().map_or(Ok(seconds), |before| end.seconds_since(before))?;
         self.last_end = Some(end);
         let pairs = (self.settings.train.batch_size * self.settings.train.accumulate) as f64;
+        // What it takes when nothing else takes the time: the least of late.
+        let now = phases.forward / pairs;
+        self.pair_seconds = Some(self.pair_seconds.map_or(now, |before| now.min(before * 1.02)));
         for (name, value) in [
             ("speed/images_per_sec", pairs / seconds),
             ("time/step_seconds", seconds),

@@ -13,6 +13,10 @@ use crate::train::optimizer::Adam;
 use crate::train::pending::{Lap, Pending};
 use crate::train::schedule::{Extent, lr_factor};
 
+mod inspect;
+
+pub use inspect::{Seen, Sight};
+
 /// The scalar that is 1 when a step changed nothing because something in it was not finite.
 pub const SKIPPED: &str = "train/skipped";
 
@@ -53,6 +57,9 @@ pub struct Learner {
     settings: Experiment,
     extent: Extent,
     device: Device,
+    /// The gradients of the last step, a list for each optimizer: averaged over its micro-batches and clipped, as the
+    /// optimizers took them. They go before the next step begins, so that they cost no memory where it is short.
+    gradients: Option<(i64, Vec<Vec<Tensor>>)>,
     /// Base learning rate, before schedule and per-network factors.
     pub lr: f64,
 }
@@ -71,7 +78,8 @@ impl Learner {
         let decay = settings.train.ema_decay;
         let ema = if decay > 0.0 { Some(Ema::new(track.as_ref(), decay)?) } else { None };
         let lr = settings.optimizer.lr;
-        let mut learner = Self { track, optimizers: Vec::new(), ema, settings: settings.clone(), extent, device, lr };
+        let settings = settings.clone();
+        let mut learner = Self { track, optimizers: Vec::new(), ema, settings, extent, device, gradients: None, lr };
         learner.enter_epoch(0)?;
         Ok(learner)
     }
@@ -108,6 +116,7 @@ impl Learner {
     /// Queue the step after `step` finished ones. Nothing here waits for the device; randomness is seeded from the
     /// experiment's seed and `step` alone. A step that comes to nothing leaves running statistics as they were, too.
     pub fn step(&mut self, batches: &mut dyn Batches, step: i64) -> Result<Pending, StepError> {
+        self.gradients = None;
         let before = self.running()?;
         let attempt = self.attempt(batches, step, &before);
         if attempt.is_err() {
@@ -222,6 +231,7 @@ impl Learner {
             }
         }
         self.update(step, &gradients, &losses, running, &mut terms)?;
+        self.gradients = Some((step + 1, gradients));
         Ok(Pending::new(self.extent.at(step + 1), terms, data_seconds, laps, self.device)?)
     }
 
@@ -325,6 +335,7 @@ impl Learner {
             }
             tch::no_grad(|| into.shallow_clone().f_copy_(&from)).map_err(|error| format!("`{name}`: {error}"))
         };
+        self.gradients = None;
         // The optimizers as they were when the checkpoint was made: in the epoch of its last step.
         self.enter_epoch(self.extent.epoch_of((step - 1).max(0))).map_err(|error| error.to_string())?;
         for (network, params) in self.track.networks() {

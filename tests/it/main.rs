@@ -23,6 +23,8 @@ mod metrics;
 mod pictures;
 #[cfg(feature = "train")]
 mod pix2pixhd;
+#[cfg(feature = "train")]
+mod probe;
 mod pty;
 mod record;
 mod report;

@@ -7,6 +7,10 @@ use super::{IMAGE_CHANNELS, convolution};
 use crate::config::Discriminator;
 use crate::models::layers::{View, downsample, instance_norm};
 use crate::models::params::Layout;
+use crate::models::tap::tap;
+
+/// Before the stages in the names of taps.
+pub const NETWORK: &str = "discriminator";
 
 /// Kernel 4, padding ceil((4 - 1) / 2).
 const PADDING: i64 = 2;
@@ -39,6 +43,12 @@ pub fn layout(config: &Discriminator) -> Layout {
     layout
 }
 
+/// Names of a forward pass's stages, in order.
+pub fn stages(config: &Discriminator) -> Vec<String> {
+    let scales = (0..config.num_d).rev();
+    scales.flat_map(|scale| (0..config.n_layers + 2).map(move |j| format!("scale{scale}_layer{j}"))).collect()
+}
+
 /// For `[B, 6, H, W]` (photo and illustration): by scale, the full image first, every layer's output; the last of each
 /// is the prediction map. In the view's precision.
 pub fn forward(view: &View<'_>, config: &Discriminator, x: &Tensor) -> Result<Vec<Vec<Tensor>>, TchError> {
@@ -63,5 +73,8 @@ fn patches(view: &View<'_>, config: &Discriminator, scale: usize, x: &Tensor) ->
     }
     let last = layer(config.n_layers + 1, &features[config.n_layers], 1)?; // [B, 1, ..]
     features.push(last);
+    for (j, feature) in features.iter().enumerate() {
+        tap(NETWORK, format_args!("scale{scale}_layer{j}"), feature);
+    }
     Ok(features)
 }

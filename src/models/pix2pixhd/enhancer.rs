@@ -6,6 +6,7 @@ use super::{IMAGE_CHANNELS, convolution, generator, grow, growing, normed_convol
 use crate::config::Generator;
 use crate::models::layers::{View, downsample, wide};
 use crate::models::params::Layout;
+use crate::models::tap::tap;
 
 /// What a forward pass keeps a graph of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,17 @@ fn last_key(config: &Generator) -> String {
     format!("model{}_2.{}", config.n_local_enhancers, config.n_blocks_local + 4)
 }
 
+/// Names of a forward pass's stages, in order.
+pub fn stages(config: &Generator) -> Vec<String> {
+    let mut stages = generator::body_stages(config);
+    for n in 1..=config.n_local_enhancers {
+        stages.extend([1, 4].map(|position| format!("model{n}_1.{position}")));
+        stages.extend((0..=config.n_blocks_local).map(|position| format!("model{n}_2.{position}")));
+    }
+    stages.push(last_key(config));
+    stages
+}
+
 /// An image of the same size, in [-1, 1], float32.
 pub fn forward(view: &View<'_>, config: &Generator, x: &Tensor, gradients: Gradients) -> Result<Tensor, TchError> {
     let count = config.n_local_enhancers;
@@ -66,7 +78,9 @@ pub fn forward(view: &View<'_>, config: &Generator, x: &Tensor, gradients: Gradi
         Gradients::LastEnhancer => tch::no_grad(coarse)?,
     };
     let h = enhance(view, config, count, &pyramid[0], &h)?; // [B, ngf, H, W]
-    let h = view.conv_reflect(&last_key(config), &h, 3)?; // [B, 3, H, W]
+    let key = last_key(config);
+    let h = view.conv_reflect(&key, &h, 3)?; // [B, 3, H, W]
+    tap(generator::NETWORK, format_args!("{key}"), &h);
     h.f_to_kind(wide(view.kind()))?.f_tanh()
 }
 
@@ -75,11 +89,16 @@ fn enhance(view: &View<'_>, config: &Generator, n: usize, x: &Tensor, below: &Te
     let down = |position: usize| format!("model{n}_1.{position}");
     let up = |position: usize| format!("model{n}_2.{position}");
     let h = view.norm_relu(&down(2), &view.conv_reflect(&down(1), x, 3)?)?; // [B, c, H, W]
+    tap(generator::NETWORK, format_args!("model{n}_1.1"), &h);
     let h = view.norm_relu(&down(5), &view.conv(&down(4), &h, 2, 1)?)?; // [B, 2c, H/2, W/2]
+    tap(generator::NETWORK, format_args!("model{n}_1.4"), &h);
     let mut h = h.f_add(below)?;
     let blocks = config.n_blocks_local;
     for block in 0..blocks {
         h = view.resnet_block(&up(block), &h)?;
+        tap(generator::NETWORK, format_args!("model{n}_2.{block}"), &h);
     }
-    view.norm_relu(&up(blocks + 1), &grow(view, config.upsample, &up(blocks), &h)?) // [B, c, H, W]
+    let h = view.norm_relu(&up(blocks + 1), &grow(view, config.upsample, &up(blocks), &h)?)?; // [B, c, H, W]
+    tap(generator::NETWORK, format_args!("model{n}_2.{blocks}"), &h);
+    Ok(h)
 }

@@ -6,6 +6,10 @@ use super::{IMAGE_CHANNELS, convolution, grow, growing, normed_convolution, resn
 use crate::config::Generator;
 use crate::models::layers::{View, wide};
 use crate::models::params::Layout;
+use crate::models::tap::tap;
+
+/// Before the stages in the names of taps.
+pub const NETWORK: &str = "generator";
 
 /// Position in `model` of residual block `block`.
 fn block_key(config: &Generator, block: usize) -> String {
@@ -45,10 +49,28 @@ pub(super) fn body_layout(config: &Generator, ngf: i64) -> Layout {
     layout
 }
 
+/// Names of a forward pass's stages, in order.
+pub fn stages(config: &Generator) -> Vec<String> {
+    let mut stages = body_stages(config);
+    stages.push(last_key(config));
+    stages
+}
+
+/// The same without the last convolution.
+pub(super) fn body_stages(config: &Generator) -> Vec<String> {
+    let n = config.n_downsample_global;
+    let first = std::iter::once("model.1".to_owned());
+    let down = (0..n).map(|i| format!("model.{}", 4 + 3 * i));
+    let blocks = (0..config.n_blocks_global).map(|block| block_key(config, block));
+    first.chain(down).chain(blocks).chain((0..n).map(|i| format!("model.{}", growing_at(config, i)))).collect()
+}
+
 /// An image of the same size, in [-1, 1], float32.
 pub fn forward(view: &View<'_>, config: &Generator, x: &Tensor) -> Result<Tensor, TchError> {
     let h = body(view, config, x)?; // [B, ngf, H, W]
-    let h = view.conv_reflect(&last_key(config), &h, 3)?; // [B, 3, H, W]
+    let key = last_key(config);
+    let h = view.conv_reflect(&key, &h, 3)?; // [B, 3, H, W]
+    tap(NETWORK, format_args!("{key}"), &h);
     h.f_to_kind(wide(view.kind()))?.f_tanh()
 }
 
@@ -57,18 +79,23 @@ pub(super) fn body(view: &View<'_>, config: &Generator, x: &Tensor) -> Result<Te
     let x = x.f_to_kind(view.kind())?;
     let at = |position: usize| format!("model.{position}");
     let mut h = view.norm_relu(&at(2), &view.conv_reflect(&at(1), &x, 3)?)?; // [B, ngf, H, W]
+    tap(NETWORK, format_args!("model.1"), &h);
     for i in 0..config.n_downsample_global {
         let position = 4 + 3 * i;
         // [B, 2^(i+1) ngf, H/2^(i+1), W/2^(i+1)]
         h = view.norm_relu(&at(position + 1), &view.conv(&at(position), &h, 2, 1)?)?;
+        tap(NETWORK, format_args!("model.{position}"), &h);
     }
     for block in 0..config.n_blocks_global {
-        h = view.resnet_block(&block_key(config, block), &h)?; // [B, 2^n ngf, H/2^n, W/2^n]
+        let key = block_key(config, block);
+        h = view.resnet_block(&key, &h)?; // [B, 2^n ngf, H/2^n, W/2^n]
+        tap(NETWORK, format_args!("{key}"), &h);
     }
     for i in 0..config.n_downsample_global {
         let position = growing_at(config, i);
         // [B, 2^(n-i-1) ngf, ..]
         h = view.norm_relu(&at(position + 1), &grow(view, config.upsample, &at(position), &h)?)?;
+        tap(NETWORK, format_args!("model.{position}"), &h);
     }
     Ok(h) // [B, ngf, H, W]
 }

@@ -9,6 +9,7 @@ use super::lora::{Adapters, LoraError};
 use super::net::Net;
 use crate::models::layers::wide;
 use crate::models::params::{Layout, Params};
+use crate::models::tap::tap;
 
 /// Name and shape of every parameter, in the order of transformers' state dict since its version 5 (before, each began
 /// with `text_model.`).
@@ -30,6 +31,15 @@ pub fn layout(config: &TextConfig) -> Layout {
     }
     layout.extend(norm("final_layer_norm", width));
     layout
+}
+
+/// Before the stages in the names of taps.
+pub const NETWORK: &str = "text_encoder";
+
+/// Names of a forward pass's stages, in order.
+pub fn stages(config: &TextConfig) -> Vec<String> {
+    let layers = (0..config.num_hidden_layers).map(|index| format!("encoder.layers.{index}"));
+    std::iter::once("embeddings".to_owned()).chain(layers).chain(["final_layer_norm".to_owned()]).collect()
 }
 
 /// The network: frozen, with what is trained beside it.
@@ -97,10 +107,15 @@ impl TextEncoder {
         let positions = net.get("embeddings.position_embedding.weight")?.f_narrow(0, 0, tokens)?;
         let ids = ids.f_to_device(self.device)?;
         let mut h = Tensor::f_embedding(words, &ids, -1, false, false)?.f_add(&positions)?; // [B, N, D]
+        tap(NETWORK, format_args!("embeddings"), &h);
         for index in 0..self.config.num_hidden_layers {
-            h = self.layer(&net, &format!("encoder.layers.{index}"), &h)?;
+            let key = format!("encoder.layers.{index}");
+            h = self.layer(&net, &key, &h)?;
+            tap(NETWORK, format_args!("{key}"), &h);
         }
-        net.layer_norm("final_layer_norm", &h, self.config.layer_norm_eps)?.f_to_kind(wide(self.kind))
+        let h = net.layer_norm("final_layer_norm", &h, self.config.layer_norm_eps)?.f_to_kind(wide(self.kind))?;
+        tap(NETWORK, format_args!("final_layer_norm"), &h);
+        Ok(h)
     }
 
     fn layer(&self, net: &Net<'_>, key: &str, x: &Tensor) -> Result<Tensor, TchError> {

@@ -11,8 +11,33 @@ use super::lora::{Adapters, LoraError};
 use super::net::Net;
 use crate::models::layers::wide;
 use crate::models::params::Params;
+use crate::models::tap::tap;
 use layer::Layer;
 pub use layout::layout;
+
+/// Before the stages in the names of taps.
+pub const NETWORK: &str = "unet";
+
+/// Names of a forward pass's stages, in order.
+pub fn stages(config: &UNetConfig) -> Vec<String> {
+    let levels = config.block_out_channels.len();
+    let layer = |key: &str, index, level, attends| Layer::new(config, key, index, level, attends).key().to_owned();
+    let mut stages = vec!["time_embedding".to_owned(), "conv_in".to_owned()];
+    for level in 0..levels {
+        let key = format!("down_blocks.{level}");
+        stages
+            .extend((0..config.layers_per_block).map(|index| layer(&key, index, level, config.down_attention[level])));
+        stages.extend((level + 1 < levels).then(|| format!("{key}.downsamplers.0")));
+    }
+    stages.extend([layer("mid_block", 0, levels - 1, true), layer("mid_block", 1, levels - 1, false)]);
+    for block in 0..levels {
+        let (key, level) = (format!("up_blocks.{block}"), levels - 1 - block);
+        stages.extend((0..=config.layers_per_block).map(|index| layer(&key, index, level, config.up_attention[block])));
+        stages.extend((block + 1 < levels).then(|| format!("{key}.upsamplers.0")));
+    }
+    stages.push("conv_out".to_owned());
+    stages
+}
 
 /// The network: frozen, with what is trained beside it.
 #[derive(Debug)]
@@ -111,15 +136,19 @@ impl UNet {
         let net = Net { params: &self.params, adapters: &adapters };
         let norms = resnet::Norms { groups: self.config.norm_num_groups, eps: self.config.norm_eps };
         let time = self.time_embedding(net, timesteps)?.f_expand([batch, -1], false)?;
+        tap(NETWORK, format_args!("time_embedding"), &time);
         let context = context.f_to_kind(self.kind)?;
         let pass = Pass { net, norms, time, context, gradient_checkpointing };
         let h = net.conv("conv_in", &sample.f_to_kind(self.kind)?, 1, 1)?; // [B, c, h, w]
+        tap(NETWORK, format_args!("conv_in"), &h);
         let mut skips = vec![h.shallow_clone()];
         let h = self.down(&pass, h, &mut skips)?;
         let h = self.middle(&pass, &h)?;
         let h = self.up(&pass, h, skips)?;
         let h = net.group_norm_silu("conv_norm_out", &h, norms.groups, norms.eps)?;
-        net.conv("conv_out", &h, 1, 1)?.f_to_kind(wide(self.kind))
+        let h = net.conv("conv_out", &h, 1, 1)?.f_to_kind(wide(self.kind))?;
+        tap(NETWORK, format_args!("conv_out"), &h);
+        Ok(h)
     }
 
     /// `[B]` → `[B, 4 c]`, activated as every residual block wants it.
@@ -147,6 +176,7 @@ impl UNet {
             }
             if level + 1 < levels {
                 h = pass.net.conv(&format!("{key}.downsamplers.0.conv"), &h, 2, 1)?;
+                tap(NETWORK, format_args!("{key}.downsamplers.0"), &h);
                 skips.push(h.shallow_clone());
             }
         }
@@ -171,6 +201,7 @@ impl UNet {
                 // To the size of what is joined next: twice as large, or one less where a side was odd.
                 let (_, _, height, width) = next.size4()?;
                 h = upsample(&pass.net, &format!("{key}.upsamplers.0.conv"), &h, [height, width])?;
+                tap(NETWORK, format_args!("{key}.upsamplers.0"), &h);
             }
         }
         Ok(h)

@@ -14,11 +14,29 @@ use super::lora::Prepared;
 use super::net::Net;
 use crate::models::layers::wide;
 use crate::models::params::Params;
+use crate::models::tap::tap;
 use crate::models::tile;
 pub use layout::layout;
 
 /// diffusers fixes it.
 const EPS: f64 = 1e-6;
+
+/// Before the stages in the names of taps.
+pub const NETWORK: &str = "vae";
+
+/// Names of the stages of encoding and decoding, in order.
+pub fn stages(config: &VaeConfig) -> Vec<String> {
+    let levels = config.block_out_channels.len();
+    let half = |name: &str, blocks: &str| -> Vec<String> {
+        let blocks: Vec<String> = (0..levels).map(|block| format!("{name}.{blocks}.{block}")).collect();
+        let (first, middle, last) =
+            (format!("{name}.conv_in"), format!("{name}.mid_block"), format!("{name}.conv_out"));
+        // The middle is where the picture is smallest.
+        let inner = if name == "encoder" { [blocks, vec![middle]] } else { [vec![middle], blocks] };
+        std::iter::once(first).chain(inner.concat()).chain([last]).collect()
+    };
+    [half("encoder", "down_blocks"), half("decoder", "up_blocks")].concat()
+}
 
 /// The normal distribution that an image is encoded to.
 #[derive(Debug)]
@@ -88,6 +106,7 @@ impl Vae {
         let net = self.net();
         let levels = self.config.block_out_channels.len();
         let mut h = net.conv("encoder.conv_in", &image.f_to_kind(self.kind)?, 1, 1)?; // [B, c, H, W]
+        tap(NETWORK, format_args!("encoder.conv_in"), &h);
         for level in 0..levels {
             let key = format!("encoder.down_blocks.{level}");
             for index in 0..self.config.layers_per_block {
@@ -98,10 +117,14 @@ impl Vae {
                 let padded = h.f_constant_pad_nd([0, 1, 0, 1])?;
                 h = net.conv(&format!("{key}.downsamplers.0.conv"), &padded, 2, 0)?;
             }
+            tap(NETWORK, format_args!("{key}"), &h);
         }
         let h = self.middle("encoder.mid_block", &h)?;
+        tap(NETWORK, format_args!("encoder.mid_block"), &h);
         let h = net.group_norm_silu("encoder.conv_norm_out", &h, self.config.norm_num_groups, EPS)?;
-        let h = net.conv("quant_conv", &net.conv("encoder.conv_out", &h, 1, 1)?, 1, 0)?; // [B, 2 * 4, H/8, W/8]
+        let h = net.conv("encoder.conv_out", &h, 1, 1)?; // [B, 2 * 4, H/8, W/8]
+        tap(NETWORK, format_args!("encoder.conv_out"), &h);
+        let h = net.conv("quant_conv", &h, 1, 0)?;
         let halves = h.f_to_kind(wide(self.kind))?.f_chunk(2, 1)?;
         Ok(Moments { mean: halves[0].shallow_clone(), logvar: halves[1].f_clamp(-30.0, 20.0)? })
     }
@@ -116,7 +139,10 @@ impl Vae {
         let net = self.net();
         let levels = self.config.block_out_channels.len();
         let h = net.conv("post_quant_conv", &latents.f_to_kind(self.kind)?, 1, 0)?;
-        let mut h = self.middle("decoder.mid_block", &net.conv("decoder.conv_in", &h, 1, 1)?)?;
+        let h = net.conv("decoder.conv_in", &h, 1, 1)?;
+        tap(NETWORK, format_args!("decoder.conv_in"), &h);
+        let mut h = self.middle("decoder.mid_block", &h)?;
+        tap(NETWORK, format_args!("decoder.mid_block"), &h);
         for block in 0..levels {
             let key = format!("decoder.up_blocks.{block}");
             for index in 0..=self.config.layers_per_block {
@@ -126,9 +152,12 @@ impl Vae {
                 let (_, _, rows, columns) = h.size4()?;
                 h = upsample(&net, &format!("{key}.upsamplers.0.conv"), &h, [2 * rows, 2 * columns])?;
             }
+            tap(NETWORK, format_args!("{key}"), &h);
         }
         let h = net.group_norm_silu("decoder.conv_norm_out", &h, self.config.norm_num_groups, EPS)?;
-        net.conv("decoder.conv_out", &h, 1, 1)?.f_to_kind(wide(self.kind))
+        let h = net.conv("decoder.conv_out", &h, 1, 1)?.f_to_kind(wide(self.kind))?;
+        tap(NETWORK, format_args!("decoder.conv_out"), &h);
+        Ok(h)
     }
 
     /// [`Vae::decode`], one image after the other: the memory of one. The same result.

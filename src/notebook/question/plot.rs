@@ -57,21 +57,17 @@ impl Plot {
         };
         let x_column = column(frame, &x_name)?;
         let (x, y) = (numbers(x_column, &x_name)?, numbers(column(frame, &y_name)?, &y_name)?);
-        let labels = labels(frame, &by)?;
-        let mut places: HashMap<&str, usize> = HashMap::new();
-        let mut groups: Vec<Group> = Vec::new();
-        for (row, (&x, &y)) in x.iter().zip(&y).enumerate() {
-            if x.is_nan() {
-                continue; // it stands nowhere
+        let (numbers, names) = told_apart(frame, &by)?;
+        let mut groups: Vec<Group> = names.into_iter().map(|label| Group { label, ..Group::default() }).collect();
+        let group_of = numbers.into_iter().chain(std::iter::repeat(0)).map(|number| number as usize);
+        for ((&x, &y), group) in x.iter().zip(&y).zip(group_of) {
+            // What has no x stands nowhere.
+            if !x.is_nan() {
+                groups[group].x.push(x);
+                groups[group].y.push(y);
             }
-            let label = labels.get(row).map_or("", String::as_str);
-            let place = *places.entry(label).or_insert_with(|| {
-                groups.push(Group { label: label.to_owned(), ..Group::default() });
-                groups.len() - 1
-            });
-            groups[place].x.push(x);
-            groups[place].y.push(y);
         }
+        groups.retain(|group| !group.x.is_empty());
         let left_out = groups.len().saturating_sub(MOST_GROUPS);
         groups.truncate(MOST_GROUPS);
         groups.iter_mut().for_each(Group::sort);
@@ -178,23 +174,40 @@ fn differs(frame: &DataFrame, name: &str) -> bool {
     frame.column(name).is_ok_and(|column| column.n_unique().is_ok_and(|count| count > 1))
 }
 
-/// What tells the line of each row; empty for one line.
-fn labels(frame: &DataFrame, by: &[String]) -> Result<Vec<String>, String> {
-    let mut labels: Vec<String> = Vec::new();
-    for name in by {
-        let failed = |error: PolarsError| format!("the column `{name}` cannot tell lines apart: {error}");
-        let texts = column(frame, name)?.cast(&DataType::String).map_err(failed)?;
-        let texts = texts.str().map_err(failed)?;
-        if labels.is_empty() {
-            labels = texts.iter().map(|text| text.unwrap_or("–").to_owned()).collect();
-        } else {
-            for (label, text) in labels.iter_mut().zip(texts.iter()) {
-                label.push_str(" · ");
-                label.push_str(text.unwrap_or("–"));
-            }
-        }
+/// The number of the line that each row belongs to, and the lines' labels by their numbers in the order of their first
+/// rows. Without columns to tell them apart there is one line, without a label and without numbers.
+fn told_apart(frame: &DataFrame, by: &[String]) -> Result<(Vec<u32>, Vec<String>), String> {
+    if by.is_empty() {
+        return Ok((Vec::new(), vec![String::new()]));
     }
-    Ok(labels)
+    let texts = |name: &String| {
+        let failed = |error: PolarsError| format!("the column `{name}` cannot tell lines apart: {error}");
+        let column = column(frame, name)?.cast(&DataType::String).map_err(failed)?;
+        Ok(column.str().map_err(failed)?.clone())
+    };
+    let columns = by.iter().map(texts).collect::<Result<Vec<StringChunked>, String>>()?;
+    let mut rows: Vec<_> = columns.iter().map(|column| column.iter()).collect();
+    let mut known: HashMap<Vec<&str>, u32> = HashMap::new();
+    let mut numbers = Vec::with_capacity(frame.height());
+    let (mut last, mut key) = ((Vec::new(), 0), Vec::new());
+    for _ in 0..frame.height() {
+        key.clear();
+        key.extend(rows.iter_mut().map(|column| column.next().flatten().unwrap_or("–")));
+        // Rows of one line mostly stand together.
+        if key != last.0 {
+            let next = known.len() as u32;
+            last = (key.clone(), *known.entry(key.clone()).or_insert(next));
+        }
+        numbers.push(last.1);
+    }
+    if known.is_empty() {
+        return Ok((numbers, vec![String::new()]));
+    }
+    let mut labels = vec![String::new(); known.len()];
+    for (texts, number) in known {
+        labels[number as usize] = texts.join(" · ");
+    }
+    Ok((numbers, labels))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn outcome(html: &mut Html, report: &Report, parts: &[Part]) {
         html.raw("<p class=\"mut\">No series is in two of them.</p>");
         return;
     }
-    html.raw("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Last value");
+    html.raw("<div class=\"scroll\"><table class=\"values\"><thead><tr><th scope=\"col\">Last value");
     for label in &report.labels {
         html.element("th", &[("class", "n"), ("scope", "col")], label);
     }

@@ -54,6 +54,25 @@ pub fn bind(folder: &Folder) -> Result<UnixListener, SessionError> {
     listen().map_err(SessionError::io("listen on", &path))
 }
 
+/// Listen on a socket of this path, mode 0600, in place of one that is there. The folder should be private.
+pub fn bind_at(path: &Path) -> io::Result<UnixListener> {
+    match fs::symlink_metadata(path) {
+        Ok(data) if data.file_type().is_socket() => fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else than a socket is there")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(FILE_MODE))?;
+    Ok(listener)
+}
+
+/// Whether the process at the other end belongs to the user that this one does: the socket's mode says so already, but
+/// not to root, nor where someone has changed it.
+pub fn is_same_user(stream: &UnixStream) -> io::Result<bool> {
+    Ok(rustix::net::sockopt::socket_peercred(stream)?.uid == rustix::process::geteuid())
+}
+
 /// Remove a socket that a dead process left. The caller must hold the session's lock. What is not a socket stays.
 pub fn remove_stale(folder: &Folder) -> Result<(), SessionError> {
     let path = folder.control_socket();

@@ -53,6 +53,72 @@ fn requests_and_responses_keep_their_form_on_the_wire() {
 }
 
 #[test]
+fn probes_keep_their_form_on_the_wire_and_say_what_is_wrong_with_them() {
+    let lines = [
+        r#"{"version":1,"command":"step","n":3}"#,
+        r#"{"version":1,"command":"probe","what":"list","of":"optimizer","glob":"*"}"#,
+        r#"{"version":1,"command":"probe","what":"tensor","of":"weight","name":"generator/model.1.weight"}"#,
+        r#"{"version":1,"command":"probe","what":"stats","of":"gradient","glob":"*.bias"}"#,
+        r#"{"version":1,"command":"probe","what":"taps"}"#,
+        r#"{"version":1,"command":"probe","what":"forward","input":{"pair":3,"part":"train"},"taps":["*"],"saliency":true}"#,
+        r#"{"version":1,"command":"probe","what":"forward","input":{"image":[3,4,5]},"taps":[],"saliency":false}"#,
+        r#"{"version":1,"command":"probe","what":"gradient-norms","steps":2,"glob":"*"}"#,
+    ];
+    for line in lines {
+        let request = Request::parse(line).unwrap();
+        assert_eq!(request.to_line().trim_end(), line);
+        assert_eq!(request.payload(), if line.contains("image") { 240 } else { 0 });
+    }
+    for (line, why) in [
+        (r#"{"command":"probe","what":"dance"}"#, "dance"),
+        (r#"{"command":"probe"}"#, "what"),
+        (r#"{"command":"probe","what":"list","of":"soul"}"#, "soul"),
+        (r#"{"command":"probe","what":"forward","input":{}}"#, "`input` is"),
+        (r#"{"command":"probe","what":"forward","input":{"image":[3,0,8]}}"#, "[3, H, W]"),
+        (r#"{"command":"probe","what":"gradient-norms","steps":4000000}"#, "from 1 to"),
+        (r#"{"command":"step","n":-1}"#, "-1"),
+        (r#"{"version":7,"command":"probe","what":"taps"}"#, "version 7"),
+    ] {
+        let problem = Request::parse(line).unwrap_err();
+        assert!(problem.contains(why), "{line}: {problem}");
+    }
+}
+
+#[test]
+fn what_follows_a_line_is_told_from_the_next_one() {
+    let image = r#"{"command":"probe","what":"forward","input":{"image":[3,1,1]},"bytes":12}"#;
+    let mut bytes = format!("{image}\n").into_bytes();
+    bytes.extend([7; 12]);
+    bytes.extend(b"{\"command\":\"pause\",\"bytes\":3}\n\n{}{\"command\":\"status\"}\n\xff\n{\"bytes\":300000000}\n");
+    let mut reader = bytes.as_slice();
+    let mut next = || wire::read_message(&mut reader).unwrap().unwrap();
+    assert_eq!(next().unwrap().payload, [7; 12]);
+    let unwanted = next().unwrap_err();
+    assert!(!unwanted.lost && unwanted.problem.contains("takes 0 bytes"), "{unwanted:?}");
+    assert_eq!(next().unwrap().request, Request::Status);
+    assert!(!next().unwrap_err().lost, "no UTF-8");
+    let endless = next().unwrap_err();
+    assert!(endless.lost && endless.problem.contains("are the most"), "{endless:?}");
+    let mut cut = &b"{\"command\":\"probe\",\"what\":\"forward\",\"input\":{\"image\":[3,1,1]},\"bytes\":12}\n1234"[..];
+    assert!(wire::read_message(&mut cut).unwrap().is_none());
+}
+
+#[test]
+fn an_answer_that_is_too_long_becomes_one_that_says_so() {
+    let stamp = Stamp { session: "s".to_owned(), source: Source::Live, age_ms: 3 };
+    let done = Response::ok("done", at(7));
+    let (line, whole) = wire::answer_line(&done, &stamp, Some(&serde_json::json!({ "rows": [] })), 8);
+    let answer: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(whole && answer["bytes"] == 8 && answer["source"] == "live" && answer["age_ms"] == 3, "{answer}");
+    assert_eq!(serde_json::from_str::<Response>(&line).unwrap(), done, "for clients that ask commands alone");
+    let long = serde_json::json!("x".repeat(wire::ANSWER_LIMIT));
+    for (result, bytes, why) in [(&long, 0, "narrower glob"), (&serde_json::Value::Null, 1 << 40, "ask for less")] {
+        let (line, whole) = wire::answer_line(&done, &stamp, Some(result), bytes);
+        assert!(!whole && line.len() < 400 && line.contains("error") && line.contains(why), "{line}");
+    }
+}
+
+#[test]
 fn a_session_answers_several_requests_on_one_connection() {
     let root = tempfile::tempdir().unwrap();
     let folder = folder_in(root.path(), "live", State::Running);

@@ -5,16 +5,17 @@
 //! [loader](crate::data::loader::Loader) with the same seed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::config::Resident;
 use crate::data::augment::Augment;
 use crate::data::augment::jitter::{self, Image};
-use crate::data::batch::{Batch, BatchError, Batches, Form};
+use crate::data::batch::{Batch, BatchError, Batches, Form, Pairs};
 use crate::data::cache::{self, Cache, DataError, Planes};
-use crate::data::loader::LoaderOptions;
 use crate::data::loader::order::Order;
+use crate::data::loader::{LoaderOptions, Plain};
 use crate::native::floats::filled;
 use crate::native::torch::device_memory;
 use crate::tracks::sd_lora::store::Store;
@@ -224,6 +225,11 @@ impl Batches for LatentBatches {
         failed.sort();
         let failed = failed.into_iter().map(|(_, reason)| format!("a pair is left out: {reason}"));
         self.cache.remarks().into_iter().chain(self.store.remarks().iter().cloned()).chain(failed).collect()
+    }
+
+    fn pairs(&self) -> Option<Arc<dyn Pairs>> {
+        let (indices, device) = (self.order.indices().to_vec(), self.order.options().device);
+        Some(Arc::new(Plain::new(self.cache.clone(), indices, device)))
     }
 }
 

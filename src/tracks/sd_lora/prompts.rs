@@ -110,6 +110,11 @@ impl Prompts {
         Ok([one(COMMON)?, one(NEGATIVE)?])
     }
 
+    /// Encode the common prompt, whether or not its embedding is kept.
+    pub fn encode_common(&self, encoder: &TextEncoder) -> Result<Tensor, TchError> {
+        encoder.forward(&ids(&[&self.tokens[COMMON]], encoder.device())?.f_narrow(1, 0, self.length(COMMON))?)
+    }
+
     fn of(&self, encoder: &TextEncoder, chosen: &[usize], length: i64, training: bool) -> Result<Tensor, TchError> {
         if let Some(embedded) = &self.embedded {
             let which: Vec<i64> = chosen.iter().map(|&index| index as i64).collect();

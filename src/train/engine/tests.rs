@@ -11,9 +11,12 @@ use super::*;
 use crate::config::{self, Experiment};
 use crate::data::batch::{Batch, BatchError, Form};
 use crate::models::params::Params;
-use crate::session::control::{Request, Response};
+use crate::session::control::Request;
 use crate::tracks::{Forward, Objective, StepContext, Track};
 use crate::train::control::Order;
+use crate::train::probe::Answer;
+
+mod probes;
 
 const BATCHES: usize = 3;
 
@@ -215,9 +218,9 @@ fn bench(dir: &Path, settings: Experiment, track: Line, missing: &[(usize, usize
     Bench { memory, orders, states, engine }
 }
 
-fn ask(orders: &Sender<Order>, request: Request) -> Receiver<Response> {
+fn ask(orders: &Sender<Order>, request: Request) -> Receiver<Answer> {
     let (reply, answer) = bounded(1);
-    orders.send(Order { request, reply, reason: None }).unwrap();
+    orders.send(Order { request, sight: None, reply, reason: None }).unwrap();
     answer
 }
 

@@ -113,3 +113,36 @@ fn a_statement_that_is_no_question_is_refused_in_a_line() {
     assert!(!output.status.success() && said.contains("statement type is not supported"), "{said}");
     assert!(said.contains("metrics has ") && !said.contains("ExplainTable"), "{said}");
 }
+
+#[test]
+fn an_answer_is_drawn_in_the_terminal_or_into_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let session = recorded(root.path(), "tiny", 8);
+    session.finish(State::Finished, None).unwrap();
+    let sql = "select step, value from metrics where series = 'loss/g' | plot x=step y=value";
+    let output = atelier(root.path(), &["query", sql]);
+    assert!(output.status.success(), "{}", err(&output));
+    let drawn = out(&output);
+    assert!(drawn.lines().next().unwrap().contains("value") && drawn.contains("8 pts"), "{drawn}");
+    assert!(drawn.chars().any(|letter| ('\u{2801}'..='\u{28ff}').contains(&letter)), "no curve:\n{drawn}");
+
+    let picture = root.path().join("g.png");
+    let output = atelier(root.path(), &["query", sql, "-o", picture.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(&std::fs::read(&picture).unwrap()[1..4], b"PNG");
+
+    for (sql, file, told) in [
+        ("select step, value from metrics | plot x=colour", "", "it has step, value"),
+        ("select step, value from metrics | draw", "", "`draw`"),
+        ("select step, value from metrics", "g.png", "`| plot`"),
+        (sql, "g.gif", ".png or .svg"),
+    ] {
+        let mut words = vec!["query", sql];
+        if !file.is_empty() {
+            words.extend(["-o", file]);
+        }
+        let output = atelier(root.path(), &words);
+        assert_eq!(output.status.code(), Some(2), "{sql}: {}", out(&output));
+        assert!(err(&output).contains(told) && !err(&output).contains("panicked"), "{sql}: {}", err(&output));
+    }
+}

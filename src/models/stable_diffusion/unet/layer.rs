@@ -7,6 +7,7 @@ use crate::models::stable_diffusion::blocks::{resnet, transformer};
 use crate::models::stable_diffusion::config::UNetConfig;
 use crate::models::stable_diffusion::lora::Prepared;
 use crate::models::stable_diffusion::net::Net;
+use crate::models::tap::tap;
 use crate::native::checkpoint::checkpoint;
 
 /// A residual block, and the attention that follows it where there is one. In the middle the attention follows the first
@@ -39,6 +40,11 @@ impl Layer {
         }
     }
 
+    /// Its last part's key.
+    pub fn key(&self) -> &str {
+        self.attention.as_ref().map_or(&self.resnet, |(key, _)| key)
+    }
+
     fn prefixes(&self) -> Vec<String> {
         let attention = self.attention.iter().map(|(key, _)| key);
         std::iter::once(&self.resnet).chain(attention).map(|key| format!("{key}.")).collect()
@@ -48,10 +54,13 @@ impl Layer {
 impl Pass<'_> {
     /// `[B, in, h, w]`, joined with `skip` where there is one → `[B, out, h, w]`.
     pub fn layer(&self, layer: &Layer, x: &Tensor, skip: Option<&Tensor>) -> Result<Tensor, TchError> {
-        if self.gradient_checkpointing {
-            return self.checkpointed(layer, x, skip);
-        }
-        layer.forward(&self.net, self.norms, &join(x, skip)?, &self.time, &self.context)
+        let h = if self.gradient_checkpointing {
+            self.checkpointed(layer, x, skip)?
+        } else {
+            layer.forward(&self.net, self.norms, &join(x, skip)?, &self.time, &self.context)?
+        };
+        tap(super::NETWORK, format_args!("{}", layer.key()), &h);
+        Ok(h)
     }
 
     /// The same, as a segment of the graph that owns what it needs: views of its parameters. What gradients are taken
