@@ -75,6 +75,7 @@ const BURST: usize = 1024;
 
 /// How the dashboard is started.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Options {
     /// Where sessions live.
     pub root: PathBuf,

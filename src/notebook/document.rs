@@ -439,11 +439,10 @@ impl Document {
     pub fn lose(&mut self, lost: Lost) {
         for ran in self.entries.iter_mut().filter_map(|entry| entry.ran.as_mut()) {
             match lost {
-                Lost::Nothing => {}
                 Lost::Variables if ran.order > 0 && !ran.names.variables.is_empty() => {
-                    ran.lost = Some("variables lost")
+                    ran.lost = Some("variables lost");
                 }
-                Lost::Variables => {}
+                Lost::Nothing | Lost::Variables => {}
                 Lost::Everything => ran.order = 0,
             }
         }

@@ -56,27 +56,8 @@ impl History {
         self.put(source.to_owned());
         // Who cannot remember works on; that it is not remembered is seen the next time.
         if let Some(path) = &self.path {
-            self.append(path, source).ok();
+            append(path, source).ok();
         }
-    }
-
-    fn append(&self, path: &Path, source: &str) -> io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let line = |source: &str| serde_json::to_string(&Line { source: source.to_owned() }).unwrap_or_default() + "\n";
-        let mut file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        file.write_all(line(source).as_bytes())?;
-        if file.metadata()?.len() > FULL {
-            let all: String = Self::load(Some(path.to_owned())).entries.iter().map(|entry| line(entry)).collect();
-            let mut beside = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-            // A file full of long entries is halved, or it would be written anew each time.
-            let from = all.len().saturating_sub(FULL as usize / 2);
-            let from = if from == 0 { 0 } else { all[from..].find('\n').map_or(all.len(), |at| from + at + 1) };
-            beside.write_all(&all.as_bytes()[from..])?;
-            beside.persist(path).map_err(|error| error.error)?;
-        }
-        Ok(())
     }
 
     /// Entries that hold every one of these words, newest first.
@@ -89,6 +70,25 @@ impl History {
         };
         self.entries.iter().rev().filter(fits).map(String::as_str).collect()
     }
+}
+
+fn append(path: &Path, source: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let line = |source: &str| serde_json::to_string(&Line { source: source.to_owned() }).unwrap_or_default() + "\n";
+    let mut file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.write_all(line(source).as_bytes())?;
+    if file.metadata()?.len() > FULL {
+        let all: String = History::load(Some(path.to_owned())).entries.iter().map(|entry| line(entry)).collect();
+        let mut beside = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        // A file full of long entries is halved, or it would be written anew each time.
+        let from = all.len().saturating_sub(FULL as usize / 2);
+        let from = if from == 0 { 0 } else { all[from..].find('\n').map_or(all.len(), |at| from + at + 1) };
+        beside.write_all(&all.as_bytes()[from..])?;
+        beside.persist(path).map_err(|error| error.error)?;
+    }
+    Ok(())
 }
 
 /// A text of at most twice what is kept; its end where it is longer.

@@ -24,7 +24,7 @@ pub fn export(notebook: &Notebook, kept: Kept) -> String {
                 count += 1;
                 count
             });
-            code(index + 1, cell, kept, number)
+            code(index + 1, cell, kept.as_ref(), number)
         });
     }
     let file = json!({
@@ -52,7 +52,7 @@ pub fn export(notebook: &Notebook, kept: Kept) -> String {
 /// A cell's name in the file: the same for the same text at the same place, so that exports can be compared.
 fn name(index: usize, source: &str) -> String {
     let hash = Sha256::digest(format!("{index}\n{source}").as_bytes());
-    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hash.iter().take(6).fold(String::new(), |name, byte| name + &format!("{byte:02x}"))
 }
 
 /// Lines as the format has them: each with its end, but for the last one.
@@ -64,7 +64,7 @@ fn markdown(index: usize, words: &str) -> Value {
     json!({ "cell_type": "markdown", "id": name(index, words), "metadata": {}, "source": lines(words) })
 }
 
-fn code(index: usize, cell: &Cell, kept: Option<KeptCell>, number: Option<u32>) -> Value {
+fn code(index: usize, cell: &Cell, kept: Option<&KeptCell>, number: Option<u32>) -> Value {
     let mut metadata = serde_json::Map::new();
     if !cell.title().is_empty() {
         metadata.insert("title".to_owned(), Value::from(cell.title()));
@@ -73,7 +73,7 @@ fn code(index: usize, cell: &Cell, kept: Option<KeptCell>, number: Option<u32>) 
         metadata.insert("vscode".to_owned(), json!({ "languageId": "sql" }));
     }
     let outputs: Vec<Value> =
-        kept.iter().flat_map(|kept| &kept.outputs).map(|output| self::output(output, number)).collect();
+        kept.into_iter().flat_map(|kept| &kept.outputs).map(|output| self::output(output, number)).collect();
     json!({
         "cell_type": "code",
         "execution_count": number,
@@ -129,7 +129,7 @@ fn html(table: &Table) -> String {
         let cells = cells.iter().enumerate();
         let cells =
             cells.map(|(at, cell)| format!("<{tag} style=\"text-align:{}\">{}</{tag}>", align(at), escaped(cell)));
-        format!("<tr>{}</tr>\n", cells.collect::<String>())
+        format!("<tr>{}</tr>\n", cells.collect::<Vec<_>>().concat())
     };
     let head = row("th", table.columns.iter().map(|column| column.name.as_str()).collect());
     let body: String = table.rows.iter().map(|cells| row("td", cells.iter().map(String::as_str).collect())).collect();
@@ -194,7 +194,7 @@ mod tests {
                 match output["output_type"].as_str().unwrap() {
                     "stream" => assert!(text(&output["text"]) && output["name"].is_string()),
                     "error" => {
-                        assert!(text(&output["traceback"]) && output["ename"] == "panic" && output["evalue"] == "no")
+                        assert!(text(&output["traceback"]) && output["ename"] == "panic" && output["evalue"] == "no");
                     }
                     "display_data" => {
                         assert!(output["data"].is_object() && output["metadata"].is_object());

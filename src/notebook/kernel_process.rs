@@ -221,12 +221,11 @@ fn read_events(stdout: impl Read, generation: u64, shows: Option<&Receiver<Show>
         if text.is_empty() {
             continue;
         }
-        let what = match serde_json::from_slice::<Event>(text) {
-            Ok(event) => Happening::Said(event),
-            Err(_) => {
-                let begin = String::from_utf8_lossy(&text[..text.len().min(200)]);
-                Happening::Garbled(crate::session::notebook::plain::plain(&begin))
-            }
+        let what = if let Ok(event) = serde_json::from_slice::<Event>(text) {
+            Happening::Said(event)
+        } else {
+            let begin = String::from_utf8_lossy(&text[..text.len().min(200)]);
+            Happening::Garbled(crate::session::notebook::plain::plain(&begin))
         };
         if !tell(News { generation, what }) {
             return;

@@ -80,10 +80,10 @@ impl Reader<'_> {
                 (Class::Keyword, "let") => self.binding(),
                 (Class::Keyword, "for") => self.pattern_until("in"),
                 (Class::Keyword, "fn") => self.function(),
-                (Class::Keyword, "struct" | "enum" | "trait" | "type" | "const" | "static" | "mod") => self.item(),
+                (Class::Keyword, "struct" | "enum" | "trait" | "type" | "const" | "static" | "mod")
+                | (Class::Macro, "macro_rules!") => self.item(),
                 (Class::Keyword, "use") => self.import(),
                 (Class::Keyword, "extern") if self.word(self.at + 1) == "crate" => self.at += 1,
-                (Class::Macro, "macro_rules!") => self.item(),
                 (Class::Sign, "|") if self.begins_closure() => self.closure(),
                 (Class::Name | Class::Function | Class::Type, _) => self.used(&word),
                 (Class::Macro, _) => self.used(word.trim_end_matches('!')),
@@ -135,11 +135,9 @@ impl Reader<'_> {
         let mut nesting = 0_usize;
         for at in self.at..self.tokens.len() {
             match self.word(at) {
-                "{" if nesting == 0 => return at,
+                "{" | ";" | ")" | "]" if nesting == 0 => return at,
                 "(" | "[" => nesting += 1,
-                ")" | "]" if nesting == 0 => return at,
                 ")" | "]" => nesting -= 1,
-                ";" if nesting == 0 => return at,
                 _ => {}
             }
         }

@@ -444,11 +444,9 @@ impl Notebook {
     /// A key while text is typed.
     fn type_key(&mut self, key: KeyEvent, cx: &mut Cx<'_>) -> bool {
         let name = keymap::name(key).unwrap_or_default();
-        if let Some(taken) = self.popup_key(&name) {
-            if taken {
-                self.reveal(cx);
-                return true;
-            }
+        if self.popup_key(&name) == Some(true) {
+            self.reveal(cx);
+            return true;
         }
         if ["f1", "ctrl-t", "ctrl-l", "ctrl-p"].contains(&name.as_str()) {
             return false;
@@ -713,11 +711,12 @@ impl Screen for Notebook {
         }
     }
 
+    /// Esc, which ends typing, is often pressed once more than needed: the notebook stays in front then.
     fn back(&mut self, cx: &mut Cx<'_>) -> bool {
-        let taken = self.pressed.take().is_some() || !self.search.is_empty() || self.finder.is_some();
+        self.pressed = None;
         self.search.clear();
         self.finder = None;
-        let _ = cx;
-        taken
+        self.settle(cx);
+        true
     }
 }

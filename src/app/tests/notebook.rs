@@ -289,7 +289,7 @@ fn long_output_is_folded_and_opened() {
     let mut stage = Stage::ready("// %%\nnoise()\n", (100, 30));
     stage.driver.key("r");
     let request = stage.asked();
-    let lines: String = (0..1612).map(|n| format!("line {n}\n")).collect();
+    let lines = (0..1612).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
     stage.says(request.id, What::Stdout { text: lines });
     stage.done(request.id);
     for _ in 0..20 {
@@ -508,7 +508,7 @@ fn it_is_exported_for_jupyter() {
 
 #[test]
 fn five_hundred_cells_are_drawn_and_scrolled_fast() {
-    let text: String = (0..500).map(|n| format!("// %%\nlet x{n} = {n};\nx{n} + 1\n")).collect();
+    let text = (0..500).map(|n| format!("// %%\nlet x{n} = {n};\nx{n} + 1\n")).collect::<Vec<_>>().concat();
     let mut stage = Stage::ready(&text, (140, 40));
     stage.driver.keys(&["A"]);
     for _ in 0..500 {
@@ -568,7 +568,7 @@ fn kernel_says(random: &mut Random, id: u64) -> What {
             message: None,
             notes: Vec::new(),
         },
-        _ => What::Done { ok: id % 2 == 0, ms: random.next(100_000), phases: Vec::new() },
+        _ => What::Done { ok: id.is_multiple_of(2), ms: random.next(100_000), phases: Vec::new() },
     }
 }
 

@@ -34,7 +34,7 @@ impl Stage {
     }
 
     fn open(&mut self, path: &str, sources: &[&str]) {
-        let text: String = sources.iter().map(|source| format!("// %%\n{source}\n")).collect();
+        let text = sources.iter().map(|source| format!("// %%\n{source}\n")).collect::<Vec<_>>().concat();
         let first = self.runner.next_name();
         let document =
             Document::new(Path::new(path), Path::new("a.json"), Notebook::parse(&text), Kept::default(), first);

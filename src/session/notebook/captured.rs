@@ -32,7 +32,7 @@ impl fmt::Debug for Captured {
             .field("head", &self.head)
             .field("tail", &self.tail)
             .field("lines", &self.lines)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,7 +87,7 @@ impl Captured {
             while !self.tail.is_char_boundary(cut) {
                 cut += 1;
             }
-            self.lines += self.tail.as_bytes()[..cut].iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.lines += self.tail[..cut].matches('\n').count() as u64;
             self.bytes += cut as u64;
             self.tail.drain(..cut);
         }
@@ -159,7 +159,7 @@ impl Captured {
             tail += 1;
         }
         let gone = &text[head..tail];
-        let lines = self.lines + gone.bytes().filter(|byte| *byte == b'\n').count() as u64;
+        let lines = self.lines + gone.matches('\n').count() as u64;
         Self {
             head: text[..head].to_owned(),
             tail: text[tail..].to_owned(),

@@ -15,9 +15,9 @@ enum State {
     /// In a sequence that a letter ends.
     Sequence,
     /// In a string that BEL or ESC `\` ends, so long already.
-    Text2(usize),
+    String(usize),
     /// In such a string, after ESC.
-    Text2Escape,
+    StringEscape,
 }
 
 /// Takes control sequences out of a text that comes in pieces.
@@ -43,19 +43,16 @@ impl Cleaner {
     pub fn push(&mut self, piece: &str, mut to: impl FnMut(Sign)) {
         for c in piece.chars() {
             self.state = match (self.state, c) {
-                (State::Text | State::Sequence | State::Escape, '\u{1b}') => State::Escape,
-                (State::Text, '\u{9b}') | (State::Escape, '[') => State::Sequence,
-                (State::Escape, ']' | 'P' | 'X' | '^' | '_') | (State::Text, '\u{90}' | '\u{9d}') => State::Text2(0),
-                // A sequence of two with something between: `ESC ( B`.
-                (State::Escape, ' '..='/') => State::Escape,
-                (State::Escape, _) => State::Text,
-                (State::Sequence, '@'..='~') => State::Text,
-                (State::Sequence, ' '..='?') => State::Sequence,
-                (State::Text2(_), '\u{7}' | '\u{9c}') => State::Text,
-                (State::Text2(_), '\u{1b}') => State::Text2Escape,
-                (State::Text2Escape, _) => State::Text,
-                (State::Text2(length), _) if length < LONGEST => State::Text2(length + 1),
-                (State::Text | State::Sequence | State::Text2(_), _) => {
+                // The last of them for a sequence of two with something between: `ESC ( B`.
+                (State::Text | State::Sequence | State::Escape, '\u{1b}') | (State::Escape, ' '..='/') => State::Escape,
+                (State::Text, '\u{9b}') | (State::Escape, '[') | (State::Sequence, ' '..='?') => State::Sequence,
+                (State::Escape, ']' | 'P' | 'X' | '^' | '_') | (State::Text, '\u{90}' | '\u{9d}') => State::String(0),
+                (State::Escape | State::StringEscape, _)
+                | (State::Sequence, '@'..='~')
+                | (State::String(_), '\u{7}' | '\u{9c}') => State::Text,
+                (State::String(_), '\u{1b}') => State::StringEscape,
+                (State::String(length), _) if length < LONGEST => State::String(length + 1),
+                (State::Text | State::Sequence | State::String(_), _) => {
                     self.text(c, &mut to);
                     State::Text
                 }

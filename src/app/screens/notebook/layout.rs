@@ -373,10 +373,10 @@ mod tests {
 
     #[test]
     fn lines_are_wrapped_by_what_they_take_and_the_cursor_follows() {
-        assert_eq!(wrapped("", 4), [0..0]);
+        assert_eq!(wrapped("", 4), vec![0..0]);
         assert_eq!(wrapped("abcdef", 4), [0..4, 4..6]);
         assert_eq!(wrapped("写真写", 5), [0..6, 6..9]);
-        assert_eq!(wrapped("写", 1), [0..3], "wider than there is room: at least it is there");
+        assert_eq!(wrapped("写", 1), vec![0..3], "wider than there is room: at least it is there");
         let source = "abcdef\n写真\n";
         let places: Vec<(usize, usize)> = [0, 3, 4, 6, 7, 10, 14].iter().map(|at| cursor(source, *at, 4)).collect();
         assert_eq!(places, [(0, 0), (0, 3), (1, 0), (1, 2), (2, 0), (2, 2), (3, 0)]);

@@ -153,7 +153,7 @@ mod tests {
 
     /// Cells of 1 to 4 lines, and outputs of up to 300.
     fn document(cells: usize) -> Document {
-        let text: String = (0..cells).map(|n| format!("// %%\n{}", "x\n".repeat(1 + n % 4))).collect();
+        let text = (0..cells).map(|n| format!("// %%\n{}", "x\n".repeat(1 + n % 4))).collect::<Vec<_>>().concat();
         let mut document = Document::new(Path::new("a"), Path::new("b"), Notebook::parse(&text), Kept::default(), 0);
         let ids: Vec<CellId> = document.entries().iter().map(|entry| entry.id).collect();
         for (n, id) in ids.into_iter().enumerate() {

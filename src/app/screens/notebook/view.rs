@@ -412,8 +412,7 @@ impl Canvas<'_> {
             Tone::Plain | Tone::Value => theme.text,
             Tone::Warn => theme.warn,
             Tone::Bad => theme.bad,
-            Tone::Dim => theme.dim,
-            Tone::Head => theme.dim,
+            Tone::Dim | Tone::Head => theme.dim,
         }
     }
 
