@@ -6,6 +6,7 @@ let r = run("latest");
 r.checkpoints()
 // %% the first and the newest
 let steps = r.checkpoints().steps();
+assert!(steps.len() > 1, "{} has {} of the two checkpoints that this takes: `atelier checkpoint {0}` writes one now", r.id(), steps.len());
 let early = r.checkpoint(steps[0]);
 let late = r.checkpoint_latest();
 // %% by how much each tensor moved, relative to its norm
