@@ -15,6 +15,15 @@ pub use crate::report::quantity::{unit, with_unit};
 use crate::report::{Axis, Chart, Crosshair, Kind, Line, Mark, MarkKind, number};
 use crate::session::events::EventLine;
 
+/// Which charts are in view, counted from one: `charts 1-6 of 32`, `chart 3 of 32`.
+pub fn count(first: usize, last: usize, all: usize) -> String {
+    match last.saturating_sub(first) {
+        _ if last < first => String::new(),
+        0 => format!("chart {first} of {all}"),
+        _ => format!("charts {first}-{last} of {all}"),
+    }
+}
+
 /// How charts are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Style {

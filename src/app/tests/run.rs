@@ -100,9 +100,9 @@ fn charts_are_pinned_moved_and_shown_alone() {
     let first = |driver: &mut Driver| driver.text().lines().nth(1).unwrap().to_owned();
     assert!(first(&mut driver).contains("val/l1"), "{}", driver.text());
     driver.key("enter");
-    assert!(driver.shows("charts 1-1 of"), "{}", driver.text());
+    assert!(driver.shows("chart 1 of"), "{}", driver.text());
     driver.key("esc");
-    assert!(!driver.shows("charts 1-1 of"));
+    assert!(!driver.shows("chart 1 of"));
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_command_of_another_screen_is_seen_on_that_screen() {
     driver.typed("next grid: by size, 1x1, 2x1, 2x2, 3x2, 3x3, 4x3");
     driver.key("enter");
     assert_eq!(driver.app.screen(), ScreenKind::Run);
-    assert!(driver.shows("charts 1-1 of"), "{}", driver.text());
+    assert!(driver.shows("chart 1 of"), "{}", driver.text());
 }
 
 #[test]

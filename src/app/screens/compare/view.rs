@@ -308,7 +308,7 @@ fn footnote(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer)
     let first = (compare.first + 1).min(compare.series.len());
     let count = match shown {
         0 => String::new(),
-        _ => format!("charts {first}-{} of {}", compare.first + shown, compare.series.len()),
+        _ => plots::count(first, compare.first + shown, compare.series.len()),
     };
     let right = text::put_right(buffer, area.x, area.y, area.right().saturating_sub(1), &count, theme.dim);
     let room = usize::from(right.saturating_sub(area.x + 2));

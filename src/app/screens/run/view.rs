@@ -223,8 +223,7 @@ fn footnote(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffe
         words.push_str(&format!("{dot}filter {}", run.filter));
     }
     let shown = run.shown().len();
-    let right =
-        format!("charts {}-{} of {}", (run.first + 1).min(run.series.len()), run.first + shown, run.series.len());
+    let right = plots::count(run.first + 1, run.first + shown, run.series.len());
     let right = text::put_right(buffer, area.x, area.y, area.right() - 1, &right, theme.dim);
     text::put(buffer, area.x + 1, area.y, right.saturating_sub(1), &words, theme.dim);
 }

@@ -212,7 +212,7 @@ fn footnote(system: &System, charts: Option<usize>, shared: &Shared, area: Rect,
     let grid = system.layout.grid;
     if let Some(all) = charts.filter(|all| *all > grid.page()) {
         let from = system.first * grid.columns;
-        let count = format!("charts {}-{} of {all}", from + 1, (from + grid.page()).min(all));
+        let count = plots::count(from + 1, (from + grid.page()).min(all), all);
         right = text::put_right(buffer, area.x, area.y, right, &count, theme.dim);
     }
     let room = usize::from(right.saturating_sub(area.x + 2));
