@@ -523,3 +523,11 @@ fn the_machine_stands_in_the_rule_while_something_trains_on_it() {
     driver.click(rule.chars().take_while(|c| *c != 'g').count() as u16, 1);
     assert_eq!(driver.app.screen(), ScreenKind::System);
 }
+
+#[test]
+fn what_a_paused_session_waits_for_is_in_the_key_line() {
+    let root = tempfile::tempdir().unwrap();
+    let _lock = running(root.path(), "260304-090000-waits", State::Paused);
+    let mut driver = Driver::new(root.path(), 140, 24);
+    assert!(driver.shows("p go on") && !driver.shows("p pause"), "{}", driver.text());
+}

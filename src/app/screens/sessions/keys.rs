@@ -57,6 +57,8 @@ pub enum Hints {
     None,
     /// It runs.
     Active,
+    /// It waits to be let go on.
+    Paused,
     /// It can go on.
     Resumable,
     /// It is done.
@@ -67,7 +69,8 @@ impl Hints {
     /// Those for a session in this state.
     pub fn of(state: Option<State>) -> Self {
         match state {
-            Some(State::Starting | State::Running | State::Paused) => Self::Active,
+            Some(State::Starting | State::Running) => Self::Active,
+            Some(State::Paused) => Self::Paused,
             Some(State::Stopped | State::Failed | State::Crashed) => Self::Resumable,
             Some(State::Finished) | None => Self::Ended,
         }
@@ -77,11 +80,13 @@ impl Hints {
     pub fn bindings(self) -> &'static [Binding] {
         const NONE: &[Binding] = &table(Hints::None);
         const ACTIVE: &[Binding] = &table(Hints::Active);
+        const PAUSED: &[Binding] = &table(Hints::Paused);
         const RESUMABLE: &[Binding] = &table(Hints::Resumable);
         const ENDED: &[Binding] = &table(Hints::Ended);
         match self {
             Self::None => NONE,
             Self::Active => ACTIVE,
+            Self::Paused => PAUSED,
             Self::Resumable => RESUMABLE,
             Self::Ended => ENDED,
         }
@@ -101,7 +106,8 @@ const fn when(shown: bool, word: &'static str) -> &'static str {
 
 const fn table(hints: Hints) -> [Binding; 20] {
     let some = !matches!(hints, Hints::None);
-    let active = matches!(hints, Hints::Active);
+    let active = matches!(hints, Hints::Active | Hints::Paused);
+    let pause = if matches!(hints, Hints::Paused) { "go on" } else { "pause" };
     let resumable = matches!(hints, Hints::Resumable);
     let ended = matches!(hints, Hints::Resumable | Hints::Ended);
     [
@@ -114,7 +120,7 @@ const fn table(hints: Hints) -> [Binding; 20] {
             when(resumable, "resume"),
             "Go on with a session that was stopped, failed or crashed",
         ),
-        key(&["p"], Verb::Pause, when(active, "pause"), "Pause the session at its next step, or let it go on"),
+        key(&["p"], Verb::Pause, when(active, pause), "Pause the session at its next step, or let it go on"),
         key(
             &["s", "x"],
             Verb::Stop,
