@@ -211,6 +211,8 @@ pub fn read(folder: &Folder) -> Listing {
     let mut listing = Listing::empty(folder);
     match observe(folder) {
         Ok(observed) => fill(&mut listing, &observed),
+        // It reads its data and builds its networks before there is anything to write down.
+        Err(_) if is_new(folder) && Lock::is_held(folder).unwrap_or(false) => listing.state = Some(State::Starting),
         Err(_) if is_new(folder) => {
             listing.problem = Some("no manifest: it is being prepared, or its start was interrupted".to_owned());
         }

@@ -531,3 +531,16 @@ fn what_a_paused_session_waits_for_is_in_the_key_line() {
     let mut driver = Driver::new(root.path(), 140, 24);
     assert!(driver.shows("p go on") && !driver.shows("p pause"), "{}", driver.text());
 }
+
+#[test]
+fn a_session_that_prepares_is_not_taken_for_a_broken_one() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = Folder::new(root.path().join("260304-090000-begins"));
+    std::fs::create_dir(folder.path()).unwrap();
+    let lock = Lock::acquire(&folder).unwrap();
+    let mut driver = Driver::new(root.path(), 140, 24);
+    assert!(driver.shows("start") && !driver.shows("no manifest"), "{}", driver.text());
+    drop(lock);
+    let mut driver = Driver::new(root.path(), 140, 24);
+    assert!(driver.shows("no manifest"), "{}", driver.text());
+}
