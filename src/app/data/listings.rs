@@ -11,7 +11,7 @@ use crate::app::data::watch::POLL;
 use crate::app::event::Event;
 use crate::record::threads;
 use crate::session::events::Follow;
-use crate::session::{self, Folder, Listing, SessionError, State};
+use crate::session::{self, Folder, Listing, State};
 
 /// Changes within this time are one look.
 const QUIET: Duration = Duration::from_millis(80);
@@ -25,7 +25,7 @@ impl ListingsThread {
     /// A thread that lists the sessions under `root` whenever `wake` tells and sends what is new to `events`.
     pub fn spawn(root: &Path, wake: Receiver<()>, events: Sender<Event>) -> Self {
         let (now, asked) = bounded(1);
-        let mut lister = Lister { root: root.to_owned(), known: HashMap::new(), sent: None, followed: HashMap::new() };
+        let mut lister = Lister::new(root);
         let run = move || {
             loop {
                 for event in lister.look() {
@@ -63,6 +63,8 @@ type Stamp = [Option<(SystemTime, u64)>; 3];
 
 struct Lister {
     root: PathBuf,
+    /// The root was there once. Before, it waits for its first session; after, it has gone.
+    found: bool,
     known: HashMap<String, (Stamp, Listing)>,
     sent: Option<Vec<Listing>>,
     /// Where the events of the sessions that are alive have been read to.
@@ -70,6 +72,10 @@ struct Lister {
 }
 
 impl Lister {
+    fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), found: false, known: HashMap::new(), sent: None, followed: HashMap::new() }
+    }
+
     /// The events to send, if anything is new.
     fn look(&mut self) -> Vec<Event> {
         match self.list() {
@@ -81,9 +87,9 @@ impl Lister {
                 }
                 news
             }
-            Err(error) => {
+            Err(problem) => {
                 self.sent = None;
-                vec![Event::Unlisted(error.to_string())]
+                vec![Event::Unlisted(problem)]
             }
         }
     }
@@ -106,8 +112,14 @@ impl Lister {
     }
 
     /// Like [`session::list`], but reading only what has changed.
-    fn list(&mut self) -> Result<Vec<Listing>, SessionError> {
-        let ids = session::ids(&self.root)?;
+    fn list(&mut self) -> Result<Vec<Listing>, String> {
+        let ids = session::ids(&self.root).map_err(|error| error.to_string())?;
+        // To list a folder that is not there is no error: its first session makes it.
+        let missing = ids.is_empty() && matches!(self.root.try_exists(), Ok(false));
+        if missing && self.found {
+            return Err(format!("{} is gone: moved, deleted, or no longer mounted", self.root.display()));
+        }
+        self.found |= !missing;
         let look = |id: &String| {
             let folder = Folder::new(self.root.join(id));
             let stamp = stamp(&folder);
@@ -131,4 +143,29 @@ fn stamp(folder: &Folder) -> Stamp {
         let data = std::fs::metadata(path).ok()?;
         Some((data.modified().ok()?, data.len()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(lister: &mut Lister) -> Option<String> {
+        let mut news = lister.look().into_iter();
+        news.find_map(|event| if let Event::Unlisted(problem) = event { Some(problem) } else { None })
+    }
+
+    #[test]
+    fn a_root_that_goes_is_told_from_one_that_is_not_there_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("sessions");
+        let mut lister = Lister::new(&root);
+        assert_eq!(told(&mut lister), None, "its first session makes it");
+        std::fs::create_dir(&root).unwrap();
+        assert_eq!(told(&mut lister), None);
+        std::fs::remove_dir(&root).unwrap();
+        assert!(told(&mut lister).is_some_and(|problem| problem.contains("is gone")));
+        assert!(told(&mut lister).is_some(), "and stays so");
+        std::fs::create_dir(&root).unwrap();
+        assert!(matches!(lister.look().as_slice(), [Event::Listings(_)]), "until it is back");
+    }
 }

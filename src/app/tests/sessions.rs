@@ -544,3 +544,18 @@ fn a_session_that_prepares_is_not_taken_for_a_broken_one() {
     let mut driver = Driver::new(root.path(), 140, 24);
     assert!(driver.shows("no manifest"), "{}", driver.text());
 }
+
+#[test]
+fn sessions_that_can_no_longer_be_read_are_not_said_to_have_recorded_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let sessions = root.path().join("sessions");
+    Fixture { id: "260304-100000-first", ..Fixture::default() }.make(&sessions);
+    let mut driver = Driver::new(&sessions, 100, 30);
+    std::fs::remove_dir_all(&sessions).unwrap();
+    driver.event(Event::Unlisted("sessions is gone".to_owned()));
+    assert!(driver.shows("as they were last seen: sessions is gone") && driver.shows("first"), "{}", driver.text());
+    for screen in ["2", "4"] {
+        driver.key(screen);
+        assert!(driver.shows("sessions is gone"), "{}", driver.text());
+    }
+}

@@ -105,8 +105,13 @@ fn charts(
     let palette = theme.chart(shared.glyphs.ascii);
     let shown = run.shown();
     if shown.is_empty() {
-        let words = if run.filter.is_empty() { "nothing is recorded yet" } else { "no series is called that" };
-        text::put(buffer, area.x + 2, area.y + area.height / 2, area.right(), words, theme.dim);
+        let (words, style) = match &shared.trouble {
+            // Nothing can be read, which is not to say that nothing is there.
+            Some(trouble) => (trouble.as_str(), theme.bad),
+            None if run.filter.is_empty() => ("nothing is recorded yet", theme.dim),
+            None => ("no series is called that", theme.dim),
+        };
+        text::put(buffer, area.x + 2, area.y + area.height / 2, area.right(), words, style);
         return;
     }
     for (index, series) in shown.iter().enumerate() {

@@ -256,6 +256,10 @@ fn empty(own: &Found, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     if let Some(problem) = &own.problem {
         lines.push((problem.clone(), theme.bad));
     }
+    if let Some(trouble) = &shared.trouble {
+        lines.push((trouble.clone(), theme.bad));
+        return middle(&lines, area, buffer);
+    }
     lines.push(("no samples yet".to_owned(), theme.text));
     if let Some(listing) = shared.listing(&own.id) {
         lines.extend(coming(listing, own.every).into_iter().map(|line| (line, theme.dim)));
