@@ -294,6 +294,7 @@ impl Acting<'_> {
                     Ok(message) => cx.say(format!("{name}: {}", text::within(&message, &id)), Tone::Good),
                     Err(problem) => cx.say(format!("{request}: {problem}"), Tone::Bad),
                 }
+                self.screens.sessions.answered(&id, cx);
                 cx.effects.push(Effect::List);
             }
             Reply::Failed(problem) => cx.say(problem, Tone::Bad),

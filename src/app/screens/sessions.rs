@@ -231,6 +231,12 @@ impl Sessions {
         }
     }
 
+    /// The process of a session has answered: what it did, a checkpoint say, stands in its folder.
+    pub fn answered(&mut self, id: &str, cx: &mut Cx<'_>) {
+        self.asked.take_if(|(of, ..)| of == id);
+        self.look_closer(cx);
+    }
+
     /// Everything anew that follows from the list.
     fn refresh(&mut self, cx: &mut Cx<'_>) {
         self.paces.look(&cx.shared.listings);
