@@ -159,7 +159,9 @@ fn toasts(app: &App, area: Rect, buffer: &mut Buffer) {
         let height = shown as u16;
         let Some(y) = bottom.checked_sub(height).filter(|y| *y > area.y) else { return };
         let place = Rect { x: area.right().saturating_sub(width + 1), y, width, height };
-        Clear.render(place, buffer);
+        // A free cell before it: what lies beneath would read on into it.
+        let gap = place.x.min(1);
+        Clear.render(Rect { x: place.x - gap, width: place.width + gap, ..place }, buffer);
         buffer.set_style(place, theme.layer);
         for (row, line) in lines.iter().take(shown).enumerate() {
             let y = place.y + row as u16;

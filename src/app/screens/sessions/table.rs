@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use crate::app::action::{AppVerb, Verb};
 use crate::app::hits::{Hits, Target};
@@ -98,7 +99,9 @@ fn machine(shared: &Shared, rule: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let begin = rule.right().saturating_sub(width as u16 + 2);
     let mut x = begin;
     for (piece, style) in &pieces {
-        x = text::put(buffer, x, rule.y, rule.right(), piece, *style);
+        // The text has no colour of its own: it would take the rule's, which is not there to be read.
+        let style = Style::reset().patch(*style);
+        x = text::put(buffer, x, rule.y, rule.right(), piece, style);
     }
     let verb = Verb::App(AppVerb::Go(ScreenKind::System));
     hits.push(Rect { x: begin, width: x - begin, ..rule }, Target::Verb(verb));
