@@ -31,7 +31,9 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer)
         return;
     }
     let widest = rows.iter().map(|row| text::width(&row.key)).max().unwrap_or(0);
-    let key = widest.min(usize::from(body.width) / 2).max(8);
+    // The keys leave room for two values: one alone says nothing of what differs.
+    let most = usize::from(body.width).saturating_sub(2 * (VALUE + 2)).min(usize::from(body.width) / 2);
+    let key = widest.min(most).max(8);
     let room = usize::from(body.width).saturating_sub(key);
     let columns = (room / (VALUE + 2)).clamp(1, compare.sessions.len());
     let value = (room / columns).saturating_sub(2);

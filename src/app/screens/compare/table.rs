@@ -218,13 +218,20 @@ fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: 
     if apart {
         words.push("(dim: of another step)".to_owned());
     }
-    let words = words.join(" ") + if words.is_empty() { "" } else { " " };
-    let x = text::put(buffer, x, area.y, area.right(), &words, theme.dim);
     let (len, rows) = (compare.series.len(), rows_in(area));
-    if len > rows {
-        let words = format!(" {}-{} of {len} ", compare.first_row + 1, (compare.first_row + rows).min(len));
-        text::put_right(buffer, x, area.y, area.right() - 1, &words, theme.dim);
+    let count = if len > rows {
+        format!(" {}-{} of {len} ", compare.first_row + 1, (compare.first_row + rows).min(len))
+    } else {
+        String::new()
+    };
+    let right = text::put_right(buffer, x, area.y, area.right().saturating_sub(1), &count, theme.dim);
+    // A piece that has no room goes whole.
+    let room = usize::from(right.saturating_sub(x + 1));
+    while words.iter().map(|it| text::width(it) + 1).sum::<usize>() > room {
+        words.pop();
     }
+    let words: String = words.iter().map(|it| format!("{it} ")).collect();
+    text::put(buffer, x, area.y, right, &words, theme.dim);
 }
 
 #[cfg(test)]
