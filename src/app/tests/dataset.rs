@@ -35,12 +35,12 @@ fn pairs_are_listed_with_both_pictures_of_the_selected_one() {
     assert!(text.contains("12 pairs") && text.contains("12 synthetic") && text.contains("12 sources"), "{text}");
     assert!(text.contains("0001") && text.contains("0012") && text.contains("32x32"), "{text}");
     assert!(text.contains("photo") && text.contains("illustration") && text.contains("▀▀▀▀▀▀▀▀"), "{text}");
-    assert!(text.contains("of procedural-1-0001, made by a program"), "{text}");
+    assert!(text.contains("from procedural-1-0001, synthetic"), "{text}");
     let held_out = text.matches("held out").count() - 1;
     assert!(text.contains(&format!("{held_out} held out (0.25 of the sources")), "{text}");
     assert!(text.contains(&format!("{} train", 12 - held_out)), "{text}");
     driver.keys(&["end", "up"]);
-    assert!(driver.shows("of procedural-1-0011"), "{}", driver.text());
+    assert!(driver.shows("from procedural-1-0011"), "{}", driver.text());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_click_selects_a_pair() {
     let (_root, mut driver) = landscapes(140, 40);
     let row = driver.text().lines().position(|line| line.contains("0007 ")).unwrap();
     driver.click(4, row as u16);
-    assert!(driver.shows("of procedural-1-0007"), "{}", driver.text());
+    assert!(driver.shows("from procedural-1-0007"), "{}", driver.text());
 }
 
 #[test]

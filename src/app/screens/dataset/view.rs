@@ -231,8 +231,8 @@ fn selected(dataset: &Dataset, shared: &Shared, layout: &Layout, buffer: &mut Bu
             }
         }
         if row.source != row.id {
-            let made = if row.synthetic { ", made by a program" } else { "" };
-            words.push((format!("of {}{made}", row.source), theme.dim));
+            let made = if row.synthetic { ", synthetic" } else { "" };
+            words.push((format!("from {}{made}", row.source), theme.dim));
         }
     }
     words.extend(row.left_out.iter().map(|reason| (format!("{}: {reason}", row.id), theme.bad)));
