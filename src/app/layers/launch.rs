@@ -217,7 +217,10 @@ impl Launch {
                 return Outcome::Stay;
             }
             KeyCode::Char('/') => {
-                self.mode = Mode::Search(Input::new(&self.search));
+                // Another search, not more of the last one.
+                self.search.clear();
+                self.arrange();
+                self.mode = Mode::Search(Input::new(""));
                 return Outcome::Stay;
             }
             KeyCode::Enter => {
@@ -440,6 +443,7 @@ impl Launch {
     /// The hints of the bottom line.
     pub fn hints(&self) -> &'static [(&'static str, &'static str)] {
         match self.mode {
+            _ if self.waiting => &[("esc", "leave it to itself")],
             Mode::Choose => &[
                 ("s", "start"),
                 ("⏎", "edit"),

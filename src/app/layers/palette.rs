@@ -23,6 +23,8 @@ pub struct Palette {
 
 /// What it costs that the letters of a word are only scattered over a text.
 const SCATTERED: usize = 1000;
+/// Cells it takes, at most.
+const WIDEST: u16 = 100;
 /// Rows in view at most.
 const ROWS: u16 = 14;
 
@@ -114,7 +116,7 @@ impl Palette {
     /// Draw in the middle.
     pub fn draw(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let theme = &shared.theme;
-        let inside = panel(shared, area, area.width.min(76), ROWS + 5, "commands", buffer);
+        let inside = panel(shared, area, area.width.min(WIDEST), ROWS + 5, "commands", buffer);
         self.input.draw(shared, Rect { height: 1, ..inside }, buffer);
         let list = Rect { y: inside.y + 2, height: inside.height.saturating_sub(2), ..inside };
         let page = usize::from(list.height).max(1);
@@ -132,7 +134,9 @@ impl Palette {
             let own = !GLOBAL.iter().any(|it| it.verb == binding.verb);
             let noun = if own { kind.word() } else { "" };
             let x = text::put(buffer, list.x, y, right, &format!("{noun:<9}"), theme.dim.patch(ground));
-            text::put(buffer, x, y, right.saturating_sub(1), binding.help, theme.text.patch(ground));
+            let room = usize::from(right.saturating_sub(x + 1));
+            let words = text::fit(binding.help, room, shared.glyphs.ellipsis);
+            text::put(buffer, x, y, right, &words, theme.text.patch(ground));
         }
         if self.found.is_empty() {
             text::put(buffer, list.x, list.y, list.right(), "nothing is called that", theme.dim.patch(theme.layer));

@@ -16,6 +16,8 @@ use crate::report::number;
 const KEYS: u16 = 34;
 /// Cells of the column of values, at most.
 const VALUES: u16 = 26;
+/// Cells of what a key can be, at least.
+const HINT: usize = 24;
 
 impl Launch {
     /// Draw in the middle.
@@ -150,8 +152,9 @@ impl Launch {
         let shown = text::fit(words, room, shared.glyphs.ellipsis);
         let x = text::put(buffer, left, area.y, area.right(), &shown, style.patch(ground));
         let hint = (left + VALUES + 2).max(x + 2);
-        if hint + 8 < area.right() {
-            let room = usize::from(area.right() - hint);
+        // A few letters of it say nothing; the one in focus is explained beneath.
+        let room = usize::from(area.right().saturating_sub(hint));
+        if room >= HINT {
             let words = fields::expectation(key, shared.glyphs.dot);
             let words = words.strip_prefix("a ").unwrap_or(&words);
             let words = text::fit(words, room, shared.glyphs.ellipsis);
