@@ -22,9 +22,9 @@ while read -r line; do
         echo "{\"id\":$id,\"event\":\"error\",\"kind\":\"panic\",\"message\":\"it failed\"}"
         echo "{\"id\":$id,\"event\":\"done\",\"ok\":false,\"ms\":1}" ;;
     *)
-        echo "{\"id\":$id,\"event\":\"stdout\",\"text\":\"cell \\u001b[31m$n\\n\"}"
-        echo "{\"id\":$id,\"event\":\"value\",\"text\":\"value $n\"}"
-        echo "{\"id\":$id,\"event\":\"done\",\"ok\":true,\"ms\":5}" ;;
+        printf '{"id":%s,"event":"stdout","text":"cell \\u001b[31m%s\\n"}\n' "$id" "$n"
+        printf '{"id":%s,"event":"value","text":"value %s"}\n' "$id" "$n"
+        printf '{"id":%s,"event":"done","ok":true,"ms":5}\n' "$id" ;;
     esac
 done
 "#;
