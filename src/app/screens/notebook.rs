@@ -132,6 +132,8 @@ pub struct Notebook {
     pictures: Pictures,
     /// Notes of the kernel that were said.
     noted: usize,
+    /// The terminal's size when the selected cell was last brought into sight.
+    size: (u16, u16),
 }
 
 impl Notebook {
@@ -155,6 +157,7 @@ impl Notebook {
             search: String::new(),
             pictures: Pictures::default(),
             noted: 0,
+            size: (0, 0),
         }
     }
 
@@ -637,7 +640,13 @@ impl Screen for Notebook {
         if self.path.as_ref() != Some(&path) {
             self.turn(cx);
         }
-        self.settle(cx);
+        // At another size other rows are on the screen: the cell that is worked on stays there.
+        if self.size == cx.shared.size {
+            self.settle(cx);
+        } else {
+            self.size = cx.shared.size;
+            self.reveal(cx);
+        }
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
