@@ -60,10 +60,14 @@ fmt:
 doctor *arguments: libtorch
     @cargo run --quiet --bin atelier-train -- doctor {{ arguments }}
 
-# Install all programs into cargo's bin folder
-install: build kernel
+# Install atelier and its half with libtorch into cargo's bin folder
+install: build
     install -D --target-directory="${CARGO_HOME:-$HOME/.cargo}/bin" \
-        "${CARGO_TARGET_DIR:-target}/debug/atelier" "${CARGO_TARGET_DIR:-target}/debug/atelier-train" \
+        "${CARGO_TARGET_DIR:-target}/debug/atelier" "${CARGO_TARGET_DIR:-target}/debug/atelier-train"
+
+# Install the notebook's kernel beside them
+install-kernel: kernel
+    install -D --target-directory="${CARGO_HOME:-$HOME/.cargo}/bin" \
         "${CARGO_TARGET_DIR:-target}/release/atelier-kernel" "${CARGO_TARGET_DIR:-target}/release/atelier-cell"
 
 [private]

@@ -21,9 +21,12 @@
 //! | [`config`] | typed experiment config |
 //! | [`native`] | the only unsafe code |
 //!
-//! `config`, `record`, `telemetry`, `alerts`, `session`, `report`, `notebook` and `app` know no tch, and neither does `data` but for
-//! its loader; the feature `train` (default) adds what does. One difference from the first design: `session` stands
-//! below `train`, because a run writes its own folder and a viewer must read it without libtorch.
+//! `config`, `record`, `telemetry`, `alerts`, `session`, `report`, `notebook` and `app` know no tch, and neither does
+//! `data` but for its loader; the feature `train` (default) adds what does.
+//!
+//! Differences from the first design: `session` stands below `train`, because a run writes its own folder and a viewer
+//! must read it without libtorch. The notebook's kernel (evcxr) and what its cells link are packages of their own below
+//! `src/notebook/`, instead of a feature, so that neither is ever linked into, or waited for by, what trains and shows.
 
 pub mod alerts;
 pub mod app;

@@ -51,7 +51,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let open = args.id.as_deref().map(|query| args.root.find(query)).transpose()?.map(|folder| folder.id());
     match &args.run {
-        Some(file) => headless(args, file),
+        Some(file) => headless(args, file, open),
         None => app::run(&app::Options { open, notebook: true, ..args.look.options(&args.root.dir) }),
     }
 }
@@ -69,7 +69,7 @@ struct Headless<'a> {
     path: &'a Path,
 }
 
-fn headless(args: &Args, file: &Path) -> anyhow::Result<()> {
+fn headless(args: &Args, file: &Path, session: Option<String>) -> anyhow::Result<()> {
     if !file.exists() {
         return Err(Usage(format!("there is no notebook {}", file.display())).into());
     }
@@ -80,7 +80,7 @@ fn headless(args: &Args, file: &Path) -> anyhow::Result<()> {
     let mut runner = Runner::default();
     runner.add(Document::new(file, &outputs, notebook.clone(), Kept::default(), 0));
     let (sender, news) = unbounded();
-    let desk = Desk::new(root);
+    let desk = Desk::new(root).of(session);
     let mut headless =
         Headless { runner, desk, sender, news, asker: Asker::default(), folders, quiet: args.json, path: file };
     let failed = headless.run()?;

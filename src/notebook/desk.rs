@@ -15,6 +15,8 @@ const SHOWN: usize = 16;
 #[derive(Debug)]
 pub struct Desk {
     root: PathBuf,
+    /// What cells are asked about, where it is not the session that their notebook lies in.
+    session: Option<String>,
     process: Option<Process>,
     hub: Option<Hub>,
 }
@@ -22,7 +24,13 @@ pub struct Desk {
 impl Desk {
     /// Nothing yet, for the sessions in `root`.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), process: None, hub: None }
+        Self { root: root.to_owned(), session: None, process: None, hub: None }
+    }
+
+    /// The same for cells of this session, wherever their notebook lies.
+    #[must_use]
+    pub fn of(self, session: Option<String>) -> Self {
+        Self { session, ..self }
     }
 
     /// Do what is wanted; what comes of it is told.
@@ -50,7 +58,8 @@ impl Desk {
         // Whether there is a kernel at all is seen before anything else is made.
         let program = kernel_process::find()?;
         let (sender, shows) = bounded(SHOWN);
-        let session = notebook.and_then(|notebook| session_of(notebook, &self.root));
+        let lies_in = || notebook.and_then(|notebook| session_of(notebook, &self.root));
+        let session = self.session.clone().or_else(lies_in);
         let options = hub::Options { root: self.root.clone(), session, trainer: trainer() };
         let hub = Hub::start(options, sender).map_err(|error| Missing {
             what: format!("no socket can be made by which cells reach what is recorded: {error}"),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::hub::Show;
 use super::kernel_client::{Happening, Missing, News};
@@ -121,14 +121,20 @@ impl Process {
         };
         let complaints = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&complaints);
+        let (silent, silence) = bounded::<()>(1);
         let (requests, asked) = unbounded::<Request>();
         let threads = || -> io::Result<()> {
             let name = |what: &str| std::thread::Builder::new().name(format!("kernel {what}"));
-            name("stderr").spawn(move || listen_to_complaints(stderr, &heard))?;
+            name("stderr").spawn(move || {
+                listen_to_complaints(stderr, &heard);
+                silent.send(()).ok();
+            })?;
             name("stdin").spawn(move || write_requests(stdin, &asked))?;
             let shows = setup.shows.clone();
             name("stdout").spawn(move || {
                 read_events(stdout, generation, shows.as_ref(), &tell);
+                // Its last words may still be on their way; what it left behind may hold its standard error for ever.
+                silence.recv_timeout(GRACE).ok();
                 let said = complaints.lock().unwrap_or_else(PoisonError::into_inner);
                 let said = String::from_utf8_lossy(&said).trim().to_owned();
                 tell(News { generation, what: Happening::Ended(said) });

@@ -27,6 +27,7 @@ mod pix2pixhd;
 mod probe;
 mod pty;
 mod record;
+mod repl;
 mod report;
 #[cfg(feature = "train")]
 mod schedulers;

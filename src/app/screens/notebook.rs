@@ -132,6 +132,8 @@ pub struct Notebook {
     pictures: Pictures,
     /// Notes of the kernel that were said.
     noted: usize,
+    /// The terminal's size when the selected cell was last brought into sight.
+    size: (u16, u16),
 }
 
 impl Notebook {
@@ -155,6 +157,7 @@ impl Notebook {
             search: String::new(),
             pictures: Pictures::default(),
             noted: 0,
+            size: (0, 0),
         }
     }
 
@@ -233,8 +236,11 @@ impl Notebook {
                 }
             },
             Reply::Answered { cell, run, answer } => {
+                let follows = self.is_in_sight(cx.shared);
                 let todo = self.runner.answered(cell, run, answer, cx.shared.now);
                 self.carry_out(todo, cx);
+                self.follow(follows, cx);
+                return;
             }
             Reply::Pictures(answer) => self.pictures.take(answer),
         }
@@ -266,6 +272,7 @@ impl Notebook {
 
     /// Something happened to the kernel.
     pub fn news_of_kernel(&mut self, news: News, cx: &mut Cx<'_>) {
+        let follows = self.is_in_sight(cx.shared);
         let todo = self.runner.take(news, cx.shared.now);
         self.carry_out(todo, cx);
         let notes: Vec<String> = self.runner.client.notes.iter().skip(self.noted).cloned().collect();
@@ -273,7 +280,23 @@ impl Notebook {
         for note in notes {
             cx.say(note, Tone::Warn);
         }
-        self.settle(cx);
+        self.follow(follows, cx);
+    }
+
+    /// Whether all of the selected cell is to be seen.
+    fn is_in_sight(&self, shared: &Shared) -> bool {
+        let room = self.room(shared);
+        self.editing.is_none()
+            && self.document().zip(self.view()).is_some_and(|(document, view)| view.beyond(document, room) == (0, 0))
+    }
+
+    /// What the selected cell gives comes into sight where all of it was before; who has scrolled away stays there.
+    fn follow(&mut self, follows: bool, cx: &mut Cx<'_>) {
+        if follows {
+            self.reveal(cx);
+        } else {
+            self.settle(cx);
+        }
     }
 
     /// Do what the runner wants done.
@@ -637,7 +660,13 @@ impl Screen for Notebook {
         if self.path.as_ref() != Some(&path) {
             self.turn(cx);
         }
-        self.settle(cx);
+        // At another size other rows are on the screen: the cell that is worked on stays there.
+        if self.size == cx.shared.size {
+            self.settle(cx);
+        } else {
+            self.size = cx.shared.size;
+            self.reveal(cx);
+        }
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {

@@ -218,6 +218,22 @@ fn compile_errors_stand_under_the_text_that_is_wrong() {
     assert!(!stage.driver.shows("^^^ expected"), "{}", stage.driver.text());
 }
 
+/// What is asked is answered below the cell: there it is looked at, though the cell stood at the bottom of the screen.
+#[test]
+fn what_the_last_cell_gives_comes_into_sight() {
+    let text: String = (0..20).map(|n| format!("// %%\nlet x{n} = {n};\n")).collect();
+    let mut stage = Stage::ready(&text, (80, 24));
+    stage.driver.key("end");
+    stage.driver.key("ctrl-e");
+    stage.gives("the answer, in its first line\nand in its second");
+    assert!(stage.driver.shows("and in its second"), "{}", stage.driver.text());
+    // Who looks at something else is left there.
+    stage.driver.key("ctrl-e");
+    stage.driver.key("home");
+    stage.gives("another answer\nof two lines");
+    assert!(stage.driver.shows("let x0 = 0;") && !stage.driver.shows("of two lines"), "{}", stage.driver.text());
+}
+
 #[test]
 fn an_interrupt_is_pressed_twice_and_says_what_it_costs() {
     let mut stage = Stage::ready("// %%\nloop {}\n", (100, 24));

@@ -186,7 +186,7 @@ fn told_apart(frame: &DataFrame, by: &[String]) -> Result<(Vec<u32>, Vec<String>
         Ok(column.str().map_err(failed)?.clone())
     };
     let columns = by.iter().map(texts).collect::<Result<Vec<StringChunked>, String>>()?;
-    let mut rows: Vec<_> = columns.iter().map(|column| column.iter()).collect();
+    let mut rows: Vec<_> = columns.iter().map(ChunkedArray::iter).collect();
     let mut known: HashMap<Vec<&str>, u32> = HashMap::new();
     let mut numbers = Vec::with_capacity(frame.height());
     let (mut last, mut key) = ((Vec::new(), 0), Vec::new());

@@ -103,7 +103,7 @@ mod tests {
         let table = Table::of(&frame, 10);
         assert_eq!(table.names, ["n ", "v", "t"]);
         assert_eq!(table.right, [true, true, false]);
-        assert_eq!(table.rows[0], ["54400", "0.01235", " [2Jgone"]);
+        assert_eq!(table.rows[0], ["54400", "0.0123", " [2Jgone"]);
         assert_eq!(table.rows[1][..2], ["–", "NaN"]);
         assert_eq!((table.rows[1][2].chars().count(), table.total), (120, 2));
         assert_eq!(Table::of(&frame, 1).rows.len(), 1);

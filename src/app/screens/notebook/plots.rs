@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::widgets::Widget as _;
 
 use crate::app::plots;
@@ -25,20 +26,40 @@ fn lines(plot: &Plot, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let columns = Regions::of(area, true).columns();
     let chart = cells::chart(plot, columns, plots::offset(&shared.zone, shared.now));
     ChartView::new(&chart, &palette).render(area, buffer);
-    let left_out = plot.series.len().saturating_sub(cells::MOST_SERIES);
-    let mut words: Vec<_> = Vec::new();
-    if plot.series.len() > 1 {
-        let named = plot.series.iter().take(cells::MOST_SERIES).enumerate();
-        words.extend(
-            named.map(|(index, series)| {
-                (text::fit(&series.name, 24, shared.glyphs.ellipsis), shared.theme.series[index])
-            }),
-        );
-        if left_out > 0 {
-            words.push((format!("{left_out} more not drawn"), shared.theme.warn));
-        }
-    }
+    let words = legend(plot, shared, area.width, text::width(&chart.title));
     plots::beside_title(&words, &chart, shared.theme.rule, area, buffer);
+}
+
+/// The names of the series in their colours, as long as there is room for them beside the title.
+fn legend(plot: &Plot, shared: &Shared, width: u16, title: usize) -> Vec<(String, Style)> {
+    if plot.series.len() < 2 {
+        return Vec::new();
+    }
+    let shown = plot.series.len().min(cells::MOST_SERIES);
+    let left_out = plot.series.len() - shown;
+    let names = apart(&plot.series[..shown].iter().map(|series| series.name.as_str()).collect::<Vec<_>>());
+    // Beside the title and the number of points, and with a space after each.
+    let room = usize::from(width).saturating_sub(title + 22 + if left_out > 0 { 20 } else { 0 });
+    let each = (room / shown).saturating_sub(1).min(28);
+    let mut words: Vec<(String, Style)> = names
+        .iter()
+        .zip(shared.theme.series)
+        .map(|(name, style)| (text::fit(name, each, shared.glyphs.ellipsis), style))
+        .collect();
+    if left_out > 0 {
+        words.push((format!("{left_out} more not drawn"), shared.theme.warn));
+    }
+    words
+}
+
+/// Names without the words at their end that all of them share: what tells them apart is at their beginning.
+fn apart(names: &[&str]) -> Vec<String> {
+    let words: Vec<Vec<&str>> = names.iter().map(|name| name.split(' ').collect()).collect();
+    let shortest = words.iter().map(Vec::len).min().unwrap_or(0);
+    let same = |back: &usize| words.iter().all(|it| it[it.len() - back] == words[0][words[0].len() - back]);
+    let shared = (1..shortest).take_while(same).count();
+    let bare = |it: &Vec<&str>| it[..it.len() - shared].join(" ").trim_end_matches([' ', '·']).to_owned();
+    words.iter().map(bare).collect()
 }
 
 fn histogram(plot: &Plot, shared: &Shared, area: Rect, buffer: &mut Buffer) {
@@ -60,4 +81,18 @@ fn histogram(plot: &Plot, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let looks = bars::Looks { bar: theme.series[0], axis: theme.dim, levels: shared.glyphs.levels };
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     bars::draw(&heights, (from, to), looks, below, buffer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_to_what_tells_them_apart() {
+        assert_eq!(apart(&["loss/d · run-1 · ema .98", "loss/g · run-1 · ema .98"]), ["loss/d", "loss/g"]);
+        assert_eq!(apart(&["a", "a"]), ["a", "a"]);
+        assert_eq!(apart(&["x y", "y"]), ["x y", "y"]);
+        assert_eq!(apart(&["", ""]), ["", ""]);
+        assert!(apart(&[]).is_empty());
+    }
 }

@@ -148,9 +148,6 @@ impl Table {
             let names: Vec<&str> = self.columns[COLUMNS..].iter().map(|(name, _)| name.as_str()).collect();
             remarks.push(format!("{} more columns: {}", names.len(), brief(&names.join(", "), 160)));
         }
-        if self.rows.is_empty() {
-            remarks.push("no rows".to_owned());
-        }
         remarks.extend(self.notes.iter().cloned());
         remarks
     }
@@ -185,6 +182,10 @@ impl Table {
         };
         line(&self.columns[..shown].iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
         self.rows.iter().for_each(|row| line(&row[..shown].iter().map(String::as_str).collect::<Vec<_>>()));
+        // Where a table is drawn, whoever draws it says so.
+        if self.rows.is_empty() {
+            text.push_str("no rows\n");
+        }
         for remark in self.remarks() {
             writeln!(text, "{remark}").ok();
         }
@@ -198,14 +199,15 @@ pub(crate) fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
-    let text = match size {
-        _ if !(1e-4..1e7).contains(&size) => return format!("{value:.3e}"),
+    // Zeros at the end stay: in a column the points stand below each other.
+    match size {
+        _ if size < 1e7 && value.fract() == 0.0 => format!("{value:.0}"),
+        _ if !(1e-4..1e7).contains(&size) => format!("{value:.3e}"),
         _ if size < 1.0 => format!("{value:.5}"),
         _ if size < 100.0 => format!("{value:.4}"),
         _ if size < 10_000.0 => format!("{value:.2}"),
         _ => format!("{value:.1}"),
-    };
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 /// A whole number in groups of three.
@@ -268,7 +270,7 @@ mod tests {
 
     #[test]
     fn numbers_read_as_a_person_writes_them() {
-        assert_eq!([0.0, 1.0, 0.412, -12.5, 1e-9].map(number), ["0", "1", "0.412", "-12.5", "1.000e-9"]);
+        assert_eq!([0.0, 1.0, 0.412, -12.5, 1e-9].map(number), ["0", "1", "0.41200", "-12.5000", "1.000e-9"]);
         assert_eq!([123_456.78, 5000.0, f64::NAN, f64::INFINITY].map(number), ["123456.8", "5000", "NaN", "inf"]);
         assert_eq!(count(-1_234_567), "-1\u{202f}234\u{202f}567");
         assert_eq!([12.0, 90_000.0, 10_800_000.0].map(span), ["12 ms", "90 s", "3 h"]);
@@ -330,6 +332,6 @@ mod tests {
         assert_eq!(shown[3].1, b"{\"width\":2,\"height\":1}\n\0\0\0\xff\xff\xff");
 
         let told = child(&folder.join("nobody"));
-        assert!(told.contains("loss  ▁ 0.5 → 0.5 (1 points)") && told.contains("picture, 2 x 1"), "{told}");
+        assert!(told.contains("loss  ▁ 0.50000 → 0.50000 (1 points)") && told.contains("picture, 2 x 1"), "{told}");
     }
 }
