@@ -230,8 +230,9 @@ fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: 
     while words.iter().map(|it| text::width(it) + 1).sum::<usize>() > room {
         words.pop();
     }
-    let words: String = words.iter().map(|it| format!("{it} ")).collect();
-    text::put(buffer, x, area.y, right, &words, theme.dim);
+    let x = text::put(buffer, x, area.y, right, &words.join(" "), theme.dim);
+    // The rule goes on after a free cell.
+    text::put(buffer, x, area.y, right, if words.is_empty() { "" } else { " " }, theme.dim);
 }
 
 #[cfg(test)]
