@@ -2,25 +2,22 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
     io,
     path::{Path, PathBuf},
-    sync::OnceLock,
 };
 
 use polars::{prelude::*, sql::SQLContext};
 
 use super::{
     RecordError, Tail,
-    columns::{Columns, Point, Series1, schema, values},
+    columns::{Columns, Point, Series1, schema},
     names::Names,
-    seal::{Index, damaged, index_of, torn},
+    seal::{damaged, torn},
+    sealed::Sealed,
     segment::{self, SegmentId, list},
     stream::StreamReader,
 };
 
-/// The columns of one series, without its name.
-const SERIES_COLUMNS: [&str; 5] = ["step", "epoch", "time", "generation", "value"];
 /// Tries to list a folder whose streams are being sealed at the same moment.
 const RACES: usize = 16;
 
@@ -45,16 +42,6 @@ enum Segment {
     },
     /// Not ours or not readable; said once.
     Unreadable,
-}
-
-#[derive(Debug)]
-struct Sealed {
-    path: PathBuf,
-    rows: usize,
-    /// None in a file that another program wrote.
-    index: Option<Index>,
-    /// All of it, kept by the first query. A sealed file never changes.
-    frame: OnceLock<DataFrame>,
 }
 
 impl Frames {
@@ -347,85 +334,5 @@ impl Segment {
             Self::Sealed(Sealed { index: Some(index), .. }) => index.get(name).map_or(0, |entry| entry.rows),
             _ => 0,
         }
-    }
-}
-
-impl Sealed {
-    fn open(path: &Path) -> Result<Self, RecordError> {
-        let failed = || RecordError::frame(format!("cannot read {}", path.display()));
-        let file = File::open(path).map_err(RecordError::io("open", path))?;
-        let mut reader = ParquetReader::new(file);
-        let metadata = reader.get_metadata().map_err(failed())?.clone();
-        let found = reader.with_slice(Some((0, 0))).finish().map_err(failed())?;
-        if **found.schema() != schema() {
-            let columns: Vec<String> = found.schema().iter().map(|(name, dtype)| format!("{name}: {dtype}")).collect();
-            let why = format!("its columns are {}", columns.join(", "));
-            return Err(RecordError::Segment { path: path.to_owned(), why });
-        }
-        Ok(Self { path: path.to_owned(), rows: metadata.num_rows, index: index_of(&metadata), frame: OnceLock::new() })
-    }
-
-    fn failed(&self) -> impl FnOnce(PolarsError) -> RecordError {
-        RecordError::frame(format!("cannot read {}", self.path.display()))
-    }
-
-    /// The file mapped, not read: what is not asked for stays on disk.
-    fn reader(&self) -> Result<ParquetReader<File>, RecordError> {
-        Ok(ParquetReader::new(File::open(&self.path).map_err(RecordError::io("open", &self.path))?))
-    }
-
-    /// All rows: those that are kept, or read anew and not kept.
-    fn frame(&self) -> Result<DataFrame, RecordError> {
-        match self.frame.get() {
-            Some(frame) => Ok(frame.clone()), // shares the columns
-            None => self.reader()?.finish().map_err(self.failed()),
-        }
-    }
-
-    /// All rows, kept for the next time.
-    fn kept(&self) -> Result<DataFrame, RecordError> {
-        let frame = self.frame()?;
-        Ok(self.frame.get_or_init(|| frame).clone())
-    }
-
-    /// All rows, for files without an index.
-    fn columns(&self, names: &mut Names) -> Result<Columns, RecordError> {
-        Columns::from_frame(&self.frame()?, names).map_err(self.failed())
-    }
-
-    fn series(&self, name: &str, series: &mut Series1) -> Result<(), RecordError> {
-        let Some(index) = &self.index else {
-            let mut names = Names::default();
-            let rows = self.columns(&mut names)?;
-            let number = names.number(name);
-            let ours = (0..rows.len()).filter(|&row| Some(rows.series[row]) == number);
-            ours.for_each(|row| series.push(rows.point(row)));
-            return Ok(());
-        };
-        let Some(entry) = index.get(name) else { return Ok(()) };
-        let frame = self
-            .reader()?
-            .with_slice(Some((entry.start, entry.rows)))
-            .with_columns(Some(SERIES_COLUMNS.map(str::to_owned).to_vec()))
-            .finish()
-            .map_err(self.failed())?;
-        let mut append = || {
-            series.step.append(&mut values(frame.column("step")?.i64()?));
-            series.epoch.append(&mut values(frame.column("epoch")?.f64()?));
-            series.time_ns.append(&mut values(frame.column("time")?.datetime()?.physical()));
-            series.generation.append(&mut values(frame.column("generation")?.u32()?));
-            series.value.append(&mut values(frame.column("value")?.f64()?));
-            PolarsResult::Ok(())
-        };
-        append().map_err(self.failed())
-    }
-
-    fn latest(&self, name: &str) -> Option<Point> {
-        if let Some(index) = &self.index {
-            return index.get(name).map(super::seal::IndexEntry::last);
-        }
-        let mut series = Series1::default();
-        self.series(name, &mut series).ok()?;
-        series.get(series.len().checked_sub(1)?)
     }
 }

@@ -1,11 +1,12 @@
 //! From a finished stream to a Parquet file that is cheap to open, and what a crash leaves behind.
 //!
 //! A sealed segment holds its rows sorted by series (each series in the order of recording), and in its footer, under
-//! [`INDEX_KEY`], where each series lies and its last point: one series is read without looking at the others.
+//! [`INDEX_KEY`], where each series lies and its last point: one series is read without looking at the others. How it
+//! tells damage from what was recorded: see [`sums`].
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufWriter},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -16,8 +17,10 @@ use super::{
     RecordError,
     columns::{Columns, Point},
     names::Names,
+    sealed::Sealed,
     segment::{self, SegmentId, claim, list, sync_dir},
     stream::StreamReader,
+    sums,
 };
 
 /// The key of the index in the footer of a sealed segment.
@@ -183,25 +186,30 @@ fn part_of(path: &Path) -> PathBuf {
 }
 
 fn write_frame(path: &Path, frame: &DataFrame, index: &Index) -> Result<(), RecordError> {
-    let file = {
+    let mut file = {
         use std::os::unix::fs::OpenOptionsExt;
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
     }
     .map_err(RecordError::io("create", path))?;
-    let metadata = serde_json::to_string(index).ok().map(|index| {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        KeyValueMetadata::from_static(vec![(INDEX_KEY.to_owned(), index), ("atelier.version".to_owned(), version)])
-    });
-    let failed = || RecordError::frame(format!("cannot write {}", path.display()));
-    let mut writer = ParquetWriter::new(BufWriter::with_capacity(1 << 20, &file))
-        .with_compression(ParquetCompression::Lz4Raw)
-        .with_key_value_metadata(metadata)
-        .batched(frame.schema())
-        .map_err(failed())?;
-    for (start, rows) in row_groups(index) {
-        writer.write_batch(&frame.slice(start as i64, rows)).map_err(failed())?;
-    }
-    writer.finish().map_err(failed())?;
+    let groups = row_groups(index);
+    let mut entries = vec![("atelier.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    entries.extend(serde_json::to_string(index).ok().map(|index| (INDEX_KEY.to_owned(), index)));
+    entries.extend(sums::entries(groups.len()));
+    let mut bytes = Vec::new(); // in memory, because the sums are written last and stand before the end
+    let write = || {
+        let mut writer = ParquetWriter::new(&mut bytes)
+            .with_compression(ParquetCompression::Lz4Raw)
+            .with_key_value_metadata(Some(KeyValueMetadata::from_static(entries)))
+            .batched(frame.schema())?;
+        for (start, rows) in groups {
+            writer.write_batch(&frame.slice(start as i64, rows))?;
+        }
+        writer.finish()?;
+        drop(writer);
+        sums::fill(&mut bytes)
+    };
+    write().map_err(RecordError::frame(format!("cannot write {}", path.display())))?;
+    file.write_all(&bytes).map_err(RecordError::io("write", path))?;
     file.sync_all().map_err(RecordError::io("sync", path))
 }
 
@@ -222,8 +230,10 @@ pub(crate) struct Recovered {
 /// last whole batch. Segments that another process is writing are left alone.
 pub(crate) fn recover(dir: &Path) -> Result<Recovered, RecordError> {
     let mut found = Recovered::default();
+    let mut sealed = Vec::new();
     for (id, files) in list(dir)? {
         found.newest = Some(id);
+        sealed.extend(files.sealed.then_some(id));
         let stream = id.path(dir, segment::OPEN);
         let mut held = None;
         if files.open {
@@ -259,10 +269,16 @@ pub(crate) fn recover(dir: &Path) -> Result<Recovered, RecordError> {
             Err(error) => found.warnings.push(format!("{error}; left as it is")),
         }
     }
-    if found.last_time_ns.is_none()
-        && let Some(id) = found.newest
-    {
-        found.last_time_ns = read_index(&id.path(dir, segment::SEALED)).map(|index| index.last_time_ns);
+    if found.last_time_ns.is_none() {
+        for id in sealed.into_iter().rev() {
+            match Sealed::open(&id.path(dir, segment::SEALED)) {
+                Ok(sealed) => {
+                    found.last_time_ns = sealed.index.map(|index| index.last_time_ns);
+                    break;
+                }
+                Err(error) => found.warnings.push(format!("{error}; left as it is")),
+            }
+        }
     }
     Ok(found)
 }
@@ -297,15 +313,8 @@ pub(crate) fn damaged(path: &Path, why: &str) -> String {
 }
 
 /// The index in the footer of a sealed segment; none in a Parquet file that someone else wrote.
-pub(crate) fn read_index(path: &Path) -> Option<Index> {
-    let mut reader = ParquetReader::new(File::open(path).ok()?);
-    index_of(reader.get_metadata().ok()?)
-}
-
 pub(crate) fn index_of(metadata: &polars::io::parquet::read::FileMetadata) -> Option<Index> {
-    let entries = metadata.key_value_metadata.as_ref()?;
-    let text = entries.iter().find(|entry| entry.key == INDEX_KEY)?.value.as_ref()?;
-    serde_json::from_str(text).ok()
+    serde_json::from_str(sums::value(metadata, INDEX_KEY)?).ok()
 }
 
 #[cfg(test)]

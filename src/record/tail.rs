@@ -2,19 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-use polars::prelude::*;
 
 use super::{
     RecordError,
     columns::{Columns, Row},
     names::Names,
     seal::damaged,
+    sealed::Sealed,
     segment::{self, SegmentId, list},
     stream::StreamReader,
 };
@@ -119,12 +117,7 @@ impl Tail {
     }
 
     fn whole(&mut self, path: &Path, rows: &mut Columns) {
-        let read = File::open(path).map_err(RecordError::io("open", path)).and_then(|file| {
-            let frame = ParquetReader::new(file).finish();
-            frame
-                .and_then(|frame| Columns::from_frame(&frame, &mut self.names))
-                .map_err(RecordError::frame(format!("cannot read {}", path.display())))
-        });
+        let read = Sealed::open(path).and_then(|sealed| sealed.columns(&mut self.names));
         match read {
             Ok(sealed) => {
                 let mut order: Vec<u32> = (0..sealed.len() as u32).collect();
