@@ -221,7 +221,7 @@ fn compile_errors_stand_under_the_text_that_is_wrong() {
 /// What is asked is answered below the cell: there it is looked at, though the cell stood at the bottom of the screen.
 #[test]
 fn what_the_last_cell_gives_comes_into_sight() {
-    let text: String = (0..20).map(|n| format!("// %%\nlet x{n} = {n};\n")).collect();
+    let text = (0..20).map(|n| format!("// %%\nlet x{n} = {n};\n")).collect::<Vec<_>>().concat();
     let mut stage = Stage::ready(&text, (80, 24));
     stage.driver.key("end");
     stage.driver.key("ctrl-e");
