@@ -12,7 +12,8 @@
 //!
 //! On disk (`docs/data-format.md` is the reference for other programs): a folder of segments named
 //! `<generation>-<index>`. The one being written is an Arrow IPC stream (`.arrows`), appended one record batch at a
-//! time; finished ones are Parquet, sorted by series. Every row is
+//! time; finished ones are Parquet, sorted by series, with checksums that are compared before anything is read of them.
+//! Every row is
 //! `step: i64, epoch: f64, time: datetime[ns, UTC], generation: u32, series: str, value: f64`.
 //!
 //! ```

@@ -118,8 +118,8 @@ impl Sums {
     }
 }
 
-/// Whether these are keys of a file that was sealed with checksums. If [`check_footer`] found none, another program
-/// wrote it anew and kept them, and they mean nothing any more; nor does the index.
+/// Whether a file is said to carry checksums. Where [`check_footer`] found none all the same, another program wrote it
+/// anew and kept the keys: they mean nothing any more, nor does the index.
 pub(crate) fn mentioned(metadata: &FileMetadata) -> bool {
     value(metadata, FOOTER).is_some()
 }
