@@ -35,7 +35,7 @@ fn main() -> Outcome<()> {
         load_cuda()?;
         tch::Cuda::cudnn_set_benchmark(true);
     }
-    allow_tf32(false)?;
+    allow_tf32(false, false)?;
     tch::no_grad(|| parity(&arguments))?;
     empty_cache(arguments.device)?;
     for checkpointing in [false, true] {
