@@ -15,7 +15,7 @@ build: libtorch
     cargo build --bin atelier-train
     cargo build --bin atelier --no-default-features
 
-# Build the notebook's kernel into target/release: ten minutes once, for the rust-analyzer in it
+# Build the notebook's kernel into target/release: long the first time, for the rust-analyzer in it
 kernel:
     cargo build --release -p atelier-kernel
 

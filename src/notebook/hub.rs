@@ -9,7 +9,7 @@
 //! | `hello` | | `session` (id or null), `root` |
 //! | `sessions` | | `rows` |
 //! | `run` | `name`: id, a part of id or name, `latest` | `row` |
-//! | `sql` | `query`, `session` (id or null) | `rows`, `columns`, `table`, `warnings`; bytes: the columns |
+//! | `sql` | `query`, `session` (id or null) | `rows`, `columns`, `warnings`; bytes: the columns |
 //! | `model` | `session` | `socket`, `source`, `step` |
 //! | `show` | `mime`, `label`; bytes | |
 //!
@@ -101,7 +101,7 @@ impl Hub {
         let listener = UnixListener::bind(&socket)?;
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o600))?;
         let models = Models::new(options.trainer.clone(), place.folder().to_owned());
-        let hall = Hall { options, shows, models };
+        let hall = Hall { options, shows, models, tables: Mutex::default() };
         let shared = Arc::new(Shared { hall, stop: AtomicBool::new(false), open: Mutex::default() });
         let own = Arc::clone(&shared);
         let listening = thread::Builder::new().name("hub".to_owned()).spawn(move || listen(&listener, &own))?;

@@ -8,6 +8,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use ratatui::style::Modifier;
 
 use super::fixture::Fixture;
+use super::fuzz::Random;
 use super::glass::Glass;
 use super::{Driver, Event};
 use crate::app::{Options, ScreenKind, ThemeName};
@@ -523,7 +524,7 @@ fn it_is_exported_for_jupyter() {
 }
 
 #[test]
-fn five_hundred_cells_are_drawn_and_scrolled_fast() {
+fn five_hundred_cells_are_drawn_and_scrolled() {
     let text = (0..500).map(|n| format!("// %%\nlet x{n} = {n};\nx{n} + 1\n")).collect::<Vec<_>>().concat();
     let mut stage = Stage::ready(&text, (140, 40));
     stage.driver.keys(&["A"]);
@@ -532,26 +533,14 @@ fn five_hundred_cells_are_drawn_and_scrolled_fast() {
         stage.says(request.id, What::Stdout { text: "line\n".repeat(50) });
         stage.done(request.id);
     }
-    let began = std::time::Instant::now();
+    // How long a picture takes is no matter of tests; that few cells are laid out for one is `scroll::tests`'.
     for _ in 0..200 {
         stage.driver.event(wheel(MouseEventKind::ScrollUp));
         stage.driver.picture();
     }
-    // 60 a second would be 16 ms each; an unoptimised build on a busy machine is given ten times that.
-    assert!(began.elapsed().as_millis() / 200 < 160, "{:?} a picture", began.elapsed() / 200);
+    assert!(!stage.driver.shows("[500] "), "{}", stage.driver.text());
     stage.driver.key("home");
     assert!(stage.driver.shows("[1] ") || stage.driver.shows("[  1]"), "{}", stage.driver.text());
-}
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
 }
 
 /// Something that the kernel may say, to anything.

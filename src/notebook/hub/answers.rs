@@ -1,5 +1,6 @@
 //! What the hub answers.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{SendTimeoutError, Sender};
@@ -8,14 +9,13 @@ use serde_json::{Map, Value, json};
 use super::message::Answer;
 use super::models::Models;
 use super::{MIMES, Options, Show, columns};
-use crate::session::{self, Folder, Listing, SessionError, tables};
+use crate::session::tables::Tables;
+use crate::session::{self, Folder, Listing, SessionError};
 
 /// How long a cell waits for the pane to take what it shows.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Sessions that an error names.
 const NAMED: usize = 12;
-/// Rows of the table as text.
-const ROWS: usize = 40;
 const LABEL_LIMIT: usize = 400;
 
 /// What answers need.
@@ -24,6 +24,8 @@ pub(super) struct Hall {
     pub options: Options,
     pub shows: Sender<Show>,
     pub models: Models,
+    /// What was read for one query, for the next one of any cell.
+    pub tables: Mutex<Tables>,
 }
 
 impl Hall {
@@ -110,12 +112,13 @@ impl Hall {
             let ids = session::ids(root).map_err(|error| error.to_string())?;
             ids.iter().map(|id| Folder::new(root.join(id))).collect()
         };
-        let answer = tables::query(&folders, query).map_err(|error| error.to_string())?;
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = tables.query(&folders, query).map_err(|error| error.to_string())?;
+        drop(tables);
         let (heads, bytes) = columns::write(&answer.frame)?;
         let fields = json!({
             "rows": answer.frame.height(),
             "columns": heads,
-            "table": columns::table(&answer.frame, ROWS),
             "warnings": answer.warnings.iter().take(NAMED).collect::<Vec<_>>(),
         });
         Ok((plain(fields).0, bytes))

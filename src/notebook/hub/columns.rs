@@ -4,9 +4,6 @@
 use polars::prelude::*;
 use serde_json::{Value, json};
 
-/// Longest text of a cell in the table.
-const WIDEST: usize = 60;
-
 /// The descriptions of the columns, and their bytes.
 pub(super) fn write(frame: &DataFrame) -> Result<(Vec<Value>, Vec<u8>), String> {
     let mut bytes = Vec::new();
@@ -82,37 +79,6 @@ fn text(text: &str, bytes: &mut Vec<u8>) {
     bytes.extend(text.as_bytes());
 }
 
-/// The first `most` rows as text in columns, for clients that only print.
-pub(super) fn table(frame: &DataFrame, most: usize) -> String {
-    let cell = |value: &AnyValue<'_>| -> String {
-        let text = match value {
-            AnyValue::Null => "–".to_owned(),
-            AnyValue::String(text) => (*text).to_owned(),
-            value => value.to_string(),
-        };
-        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(WIDEST).collect()
-    };
-    let shown = frame.height().min(most);
-    let mut lines = vec![String::new(); shown + 1];
-    for column in frame.columns() {
-        let mut cells = vec![cell(&AnyValue::String(column.name()))];
-        cells.extend((0..shown).map(|row| column.get(row).map_or_else(|_| String::new(), |value| cell(&value))));
-        let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
-        for (line, cell) in lines.iter_mut().zip(cells) {
-            let pad = " ".repeat(width - cell.chars().count());
-            let number = column.dtype().is_primitive_numeric();
-            let cell = if number { pad + &cell } else { cell + &pad };
-            line.push_str(&cell);
-            line.push_str("  ");
-        }
-    }
-    let mut text: String = lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect();
-    if shown < frame.height() {
-        text.push_str(&format!("{} more rows\n", frame.height() - shown));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,11 +109,5 @@ mod tests {
         let (heads, _) = write(&lists.collect().unwrap()).unwrap();
         assert_eq!((heads[0]["type"].as_str(), heads[1]["type"].as_str()), (Some("str"), Some("str")));
         assert_eq!(heads[1]["nulls"], 2);
-    }
-
-    #[test]
-    fn the_table_as_text_is_cut_and_steers_no_terminal() {
-        let frame = df!("step" => [1_i64, 20, 300], "name" => ["a\u{1b}[2J", "b", "c"]).unwrap();
-        assert_eq!(table(&frame, 2), "step  name\n   1  a [2J\n  20  b\n1 more rows\n");
     }
 }

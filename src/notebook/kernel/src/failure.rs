@@ -24,9 +24,7 @@ impl Sent<'_> {
         let cell = Cell::parse(self.cell);
         let range = cell.statements.last()?;
         let end = range.start + self.cell[range.clone()].trim_end().len();
-        let (from, to) = (Place::of(self.cell, range.start), Place::of(self.cell, end));
-        let (line, column, end_line, end_column) = (from.line, from.column, to.line, to.column);
-        Some(Span { line, column, end_line, end_column, label: String::new(), primary: true })
+        Some(Place::span(self.cell, &(range.start..end)))
     }
 
     fn span(&self, from: Place, to: Place, label: String, primary: bool) -> Span {
@@ -151,16 +149,13 @@ pub fn of_unnameable(cell: &str, variable: &Unnameable) -> Failure {
             ),
         )
     };
-    let (from, to) = (Place::of(cell, at.start), Place::of(cell, at.end));
-    let span = Span {
-        line: from.line,
-        column: from.column,
-        end_line: to.line,
-        end_column: to.column,
-        label: String::new(),
-        primary: true,
-    };
-    Failure { kind: FailureKind::Compile, message, spans: vec![span], help: Some(help), lost: Lost::Nothing }
+    Failure {
+        kind: FailureKind::Compile,
+        message,
+        spans: vec![Place::span(cell, at)],
+        help: Some(help),
+        lost: Lost::Nothing,
+    }
 }
 
 /// A panic that ended the cell.

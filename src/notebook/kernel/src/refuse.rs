@@ -1,6 +1,6 @@
 //! What a cell may not ask of evcxr: commands that end the kernel, change how everything is built, or reach around it.
 
-use crate::protocol::{Failure, FailureKind, Lost, Span};
+use crate::protocol::{Failure, FailureKind, Lost};
 use crate::source::{Cell, Place};
 
 /// Commands that are evcxr's business alone.
@@ -69,16 +69,13 @@ pub fn refuse(cell: &Cell<'_>) -> Option<Failure> {
 }
 
 fn failure(cell: &Cell<'_>, span: std::ops::Range<usize>, message: String, help: &str) -> Failure {
-    let (from, to) = (Place::of(cell.text, span.start), Place::of(cell.text, span.end));
-    let span = Span {
-        line: from.line,
-        column: from.column,
-        end_line: to.line,
-        end_column: to.column,
-        label: String::new(),
-        primary: true,
-    };
-    Failure { kind: FailureKind::Refused, message, spans: vec![span], help: Some(help.to_owned()), lost: Lost::Nothing }
+    Failure {
+        kind: FailureKind::Refused,
+        message,
+        spans: vec![Place::span(cell.text, &span)],
+        help: Some(help.to_owned()),
+        lost: Lost::Nothing,
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A cell's source as evcxr sees it: commands first, then statements.
 
+use crate::protocol::Span;
 use ra_ap_syntax::ast::{self, AstNode as _, HasName as _};
 use ra_ap_syntax::{Edition, SourceFile, SyntaxKind};
 use std::ops::Range;
@@ -186,6 +187,13 @@ impl Place {
         let before = text.get(..byte.min(text.len())).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 }
+    }
+
+    /// The stretch of a text, as what is wrong with it.
+    pub fn span(text: &str, bytes: &Range<usize>) -> Span {
+        let (from, to) = (Self::of(text, bytes.start), Self::of(text, bytes.end));
+        let (line, column, end_line, end_column) = (from.line, from.column, to.line, to.column);
+        Span { line, column, end_line, end_column, label: String::new(), primary: true }
     }
 
     /// The byte at it; the end of the line for a column beyond.
