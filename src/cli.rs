@@ -140,11 +140,25 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             let usage = error.is::<Usage>();
             ExitCode::from(if usage { 2 } else { 1 })
         }
     }
+}
+
+/// What an error says and what its causes add: one that is quoted already is not said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for text in error.chain().map(ToString::to_string).filter(|text| !text.is_empty()) {
+        if !told.contains(&text) {
+            if !told.is_empty() {
+                told.push_str(": ");
+            }
+            told.push_str(&text);
+        }
+    }
+    told
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
@@ -203,5 +217,25 @@ fn print(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("weights.pth: {0}; get them again")]
+    struct Quoting(#[from] io::Error);
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || io::Error::other("cut short");
+        let error = anyhow::Error::new(Quoting(cause())).context("load VGG19");
+        assert_eq!(told(&error), "load VGG19: weights.pth: cut short; get them again");
+        let error = Err::<(), _>(cause()).context("read weights.pth").unwrap_err();
+        assert_eq!(told(&error), "read weights.pth: cut short");
     }
 }

@@ -16,7 +16,7 @@ pub(super) use self::generator::{device, of_checkpoint};
 
 use self::files::Job;
 use crate::cli::trained::Trained;
-use crate::cli::{Usage, print};
+use crate::cli::{Usage, print, told};
 use crate::config;
 use crate::models::pix2pixhd::stylist::Stylist;
 use crate::models::tile::{self, Tiles};
@@ -166,7 +166,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Ok(());
     }
     for (path, error) in &failures {
-        eprintln!("error: {}: {error:#}", path.display());
+        eprintln!("error: {}: {}", path.display(), told(error));
     }
     bail!("{} of {} photos could not be stylised", failures.len(), bar.length().unwrap_or_default());
 }

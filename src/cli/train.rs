@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use crossbeam_channel::Sender;
 
 use crate::alerts::{self, Alert};
-use crate::cli::Usage;
+use crate::cli::{Usage, told};
 use crate::config::{self, AlertAction, ConfigErrors, Loaded, Paths};
 use crate::native::torch::{libtorch_version, load_cuda};
 use crate::record::{At, Event, Recorder};
@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         (Some(folder), Some(_)) => {
             let session = Arc::new(session::reopen_in(folder, &description(&loaded))?);
             let prepared = prepare::prepare(&loaded.experiment, &interrupt).or_else(|error| {
-                session.finish(State::Failed, Some(&format!("{error:#}")))?;
+                session.finish(State::Failed, Some(&told(&error)))?;
                 Err(error)
             })?;
             carry_out(&session, &loaded, prepared, interrupt, Begin::Resume { lr: asked_rate(args, &loaded) })
@@ -233,7 +233,7 @@ fn carry_out(
         Ok(Outcome::Finished) => (State::Finished, None),
         Ok(Outcome::Stopped(reason)) => (State::Stopped, Some(reason.clone())),
         Ok(Outcome::Failed(reason)) => (State::Failed, Some(reason.clone())),
-        Err(error) => (State::Failed, Some(format!("{error:#}"))),
+        Err(error) => (State::Failed, Some(told(error))),
     };
     session.finish(state, reason.as_deref())?;
     let id = session.id();

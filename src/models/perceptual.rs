@@ -16,4 +16,6 @@ pub mod inception;
 pub mod judge;
 pub mod library;
 pub mod lpips;
+mod unit_distance;
 pub mod vgg;
+mod winograd;

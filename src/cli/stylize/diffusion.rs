@@ -9,9 +9,9 @@ use indicatif::ProgressBar;
 use tch::{Device, Kind, Tensor};
 
 use super::{Format, Loaded, files, is_memory};
-use crate::cli::Usage;
 use crate::cli::lora::with_strength;
 use crate::cli::trained::Trained;
+use crate::cli::{Usage, told};
 use crate::models::catalog;
 use crate::models::stable_diffusion::StableDiffusion;
 use crate::models::stable_diffusion::load::{self, Kinds};
@@ -268,7 +268,7 @@ impl Diffusion {
             }
         }
         if let Err(error) = shown {
-            bar.suspend(|| eprintln!("warning: no previews: {error:#}"));
+            bar.suspend(|| eprintln!("warning: no previews: {}", told(&error)));
         }
         result.map_err(|error| explain(&error, batch.len()))
     }

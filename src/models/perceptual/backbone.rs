@@ -3,7 +3,11 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
+use super::winograd::Winograd;
 use crate::models::params::{Layout, Params};
+
+/// Threads of libtorch up to which [`Winograd`] is the faster way.
+const FEW_THREADS: i32 = 2;
 
 /// One of the three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,8 +187,16 @@ impl Architecture {
 #[derive(Debug)]
 pub struct Backbone {
     architecture: Architecture,
-    /// Weight and bias of every convolution, in the layout's order.
-    convolutions: Vec<(Tensor, Tensor)>,
+    /// In the layout's order.
+    convolutions: Vec<Convolution>,
+}
+
+#[derive(Debug)]
+struct Convolution {
+    weight: Tensor,
+    bias: Tensor,
+    /// A faster way on a CPU, where there is one.
+    winograd: Option<Winograd>,
 }
 
 impl Backbone {
@@ -192,15 +204,15 @@ impl Backbone {
     pub fn new(architecture: Architecture, params: &Params) -> Result<Self, TchError> {
         let frozen: Vec<Tensor> =
             params.iter().map(|(_, tensor)| channels_last(&tensor.f_detach()?)).collect::<Result<_, _>>()?;
-        let pair = |pair: &[Tensor]| (pair[0].shallow_clone(), pair[1].shallow_clone());
-        Ok(Self { architecture, convolutions: frozen.chunks_exact(2).map(pair).collect() })
+        let convolutions = frozen.chunks_exact(2).map(|pair| Convolution::new(&pair[0], &pair[1]));
+        Ok(Self { architecture, convolutions: convolutions.collect::<Result<_, _>>()? })
     }
 
     /// The same weights once more, not copied: for another thread.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
-        let pair = |(weight, bias): &(Tensor, Tensor)| (weight.shallow_clone(), bias.shallow_clone());
-        Self { architecture: self.architecture, convolutions: self.convolutions.iter().map(pair).collect() }
+        let convolutions = self.convolutions.iter().map(Convolution::shallow_clone).collect();
+        Self { architecture: self.architecture, convolutions }
     }
 
     /// Which one it is.
@@ -214,9 +226,9 @@ impl Backbone {
         let mut taps = Vec::new();
         let mut convolutions = self.convolutions.iter();
         let mut apply = |x: &Tensor, stride: i64, padding: i64| {
-            let (weight, bias) =
+            let convolution =
                 convolutions.next().ok_or_else(|| TchError::Shape("fewer convolutions than layers".to_owned()))?;
-            x.f_conv2d(weight, Some(bias), [stride; 2], [padding; 2], [1; 2], 1)?.f_relu_()
+            convolution.apply(x, stride, padding)
         };
         for step in self.architecture.steps() {
             match *step {
@@ -230,6 +242,30 @@ impl Backbone {
             }
         }
         Ok(taps)
+    }
+}
+
+impl Convolution {
+    fn new(weight: &Tensor, bias: &Tensor) -> Result<Self, TchError> {
+        let winograd = Winograd::new(weight, bias)?;
+        Ok(Self { weight: weight.shallow_clone(), bias: bias.shallow_clone(), winograd })
+    }
+
+    fn shallow_clone(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+            winograd: self.winograd.as_ref().map(Winograd::shallow_clone),
+        }
+    }
+
+    /// The convolution and its `ReLU`.
+    fn apply(&self, x: &Tensor, stride: i64, padding: i64) -> Result<Tensor, TchError> {
+        match &self.winograd {
+            // Its transforms are one thread's work: with more of them libtorch's own way is the faster one.
+            Some(winograd) if stride == 1 && tch::get_num_threads() <= FEW_THREADS => winograd.convolve(x),
+            _ => x.f_conv2d(&self.weight, Some(&self.bias), [stride; 2], [padding; 2], [1; 2], 1)?.f_relu_(),
+        }
     }
 }
 

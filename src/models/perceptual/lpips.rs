@@ -7,12 +7,14 @@
 use tch::{Device, Kind, TchError, Tensor};
 
 use super::backbone::{Architecture, Backbone};
+use super::unit_distance::unit_distance;
 use crate::models::weights::{self, WeightsError};
 
 /// What the classifiers' inputs were normalised with, of images in [-1, 1].
 const SHIFT: [f32; 3] = [-0.030, -0.088, -0.188];
 const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
-const EPSILON: f64 = 1e-10;
+/// Added to lengths before features are divided by them.
+pub(super) const EPSILON: f32 = 1e-10;
 
 /// The authors' heads for all three backbones, 24 KB: `tests/golden/make_lpips_heads.py`, licence beside.
 static HEADS: &[u8] = include_bytes!("lpips_heads.safetensors");
@@ -25,7 +27,7 @@ pub struct Lpips {
     heads: Vec<Tensor>,
 }
 
-/// What the network sees in a batch of images: each layer's features at unit length.
+/// What the network sees in a batch of images: each layer's features, on a GPU at unit length.
 #[derive(Debug)]
 pub struct Seen(Vec<Tensor>);
 
@@ -79,11 +81,15 @@ impl Lpips {
         let scale = channels(SCALE.map(|scale| 2.0 / scale))?;
         let shift = channels([0, 1, 2].map(|at| (-1.0 - SHIFT[at]) / SCALE[at]))?;
         let normalised = images.f_to_kind(Kind::Float)?.f_mul(&scale)?.f_add_(&shift)?;
+        let features = self.backbone.features(&normalised)?;
+        if images.device() == Device::Cpu {
+            return Ok(Seen(features));
+        }
         let unit = |layer: &Tensor| {
             let mut length = layer.f_norm_scalaropt_dim(2, [1_i64].as_slice(), true)?;
-            layer.f_mul(&length.f_add_scalar_(EPSILON)?.f_reciprocal_()?)
+            layer.f_mul(&length.f_add_scalar_(f64::from(EPSILON))?.f_reciprocal_()?)
         };
-        Ok(Seen(self.backbone.features(&normalised)?.iter().map(unit).collect::<Result<_, _>>()?))
+        Ok(Seen(features.iter().map(unit).collect::<Result<_, _>>()?))
     }
 
     /// The distance of two batches of the same size and number: float64 `[B]`.
@@ -93,9 +99,13 @@ impl Lpips {
             if a.size() != b.size() {
                 return Err(TchError::Shape(format!("cannot compare features {:?} with {:?}", a.size(), b.size())));
             }
-            // The mean over the picture first: the weights then meet one number a channel.
-            let mean = a.f_sub(b)?.f_square_()?.f_mean_dim([2_i64, 3].as_slice(), false, Kind::Float)?;
-            let layer = mean.f_matmul(head)?.f_to_kind(Kind::Double)?;
+            let layer = if a.device() == Device::Cpu {
+                unit_distance(a, b, head)?
+            } else {
+                // The mean over the picture first: the weights then meet one number a channel.
+                let mean = a.f_sub(b)?.f_square_()?.f_mean_dim([2_i64, 3].as_slice(), false, Kind::Float)?;
+                mean.f_matmul(head)?.f_to_kind(Kind::Double)?
+            };
             sum = Some(sum.map_or(Ok(layer.shallow_clone()), |sum| sum.f_add(&layer))?);
         }
         sum.ok_or_else(|| TchError::Shape("LPIPS without layers".to_owned()))
