@@ -34,6 +34,25 @@ pub fn fit(text: &str, cells: usize, ellipsis: &str) -> String {
     kept
 }
 
+/// As [`fit`], with the middle cut out: names of series and sessions are told apart by their ends.
+pub fn fit_ends(text: &str, cells: usize, ellipsis: &str) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let Some(room) = cells.checked_sub(ellipsis.width()).filter(|_| clean.width() > cells) else {
+        return fit(&clean, cells, ellipsis);
+    };
+    let mut end = Vec::new();
+    let mut used = 0;
+    for c in clean.chars().rev() {
+        used += c.width().unwrap_or(0);
+        if used > room / 2 {
+            break;
+        }
+        end.push(c);
+    }
+    let end: String = end.into_iter().rev().collect();
+    fit(&clean, cells - end.width(), ellipsis) + &end
+}
+
 /// A message about a session with its paths as they are inside of the session's folder, whose name is `id`: what comes
 /// before says nothing where the session is known.
 pub fn within(message: &str, id: &str) -> String {
@@ -163,6 +182,11 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_screen() {
         assert_eq!(fit("a\x1b[2Jb\nc", 20, "…"), "a [2Jb c");
+        assert_eq!(fit_ends("val/lpips-alex_low", 12, "…"), "val/lp…x_low");
+        assert_eq!(fit_ends("写真からイラスト", 8, "…"), "写真…ト");
+        assert_eq!(fit_ends("写真", 4, "…"), "写真");
+        assert_eq!([0, 1, 2, 3].map(|cells| fit_ends("abcdef", cells, "…")), ["", "…", "a…", "a…f"]);
+        assert_eq!(fit_ends("a\x1bbcdef\n", 5, "…"), "a …f ");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Checkpoint {
     pub step: i64,
     /// Epochs finished.
     pub epoch: f64,
+    /// The base learning rate then, which goes on from there: it may have been changed while the run was under way.
+    pub lr: Option<f64>,
     /// Newest validation metrics then, by name (`val/l1`).
     pub metrics: BTreeMap<String, f64>,
     /// Its folder.
@@ -30,6 +32,7 @@ pub struct Checkpoint {
 struct State {
     step: i64,
     epoch: f64,
+    lr: Option<f64>,
     #[serde(default)]
     metrics: BTreeMap<String, f64>,
 }
@@ -52,7 +55,8 @@ fn checkpoint(path: &Path) -> Option<Checkpoint> {
     let digits = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
     let step: i64 = digits.parse().ok()?;
     let state: State = serde_json::from_slice(&fs::read(path.join(STATE)).ok()?).ok()?;
-    (state.step == step).then(|| Checkpoint { step, epoch: state.epoch, metrics: state.metrics, path: path.to_owned() })
+    let State { epoch, lr, metrics, .. } = state;
+    (state.step == step).then(|| Checkpoint { step, epoch, lr, metrics, path: path.to_owned() })
 }
 
 /// The checkpoint of `step`; of the newest step when none is given.

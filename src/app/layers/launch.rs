@@ -23,6 +23,8 @@ use fields::Checked;
 
 /// Rows that a page key moves by.
 const PAGE: usize = 10;
+/// The learning rate: a branch goes on with its checkpoint's, unless it is told otherwise.
+const RATE: &str = "optimizer.lr";
 /// The preset that a first start begins with.
 const FIRST: &str = "quickstart.toml";
 
@@ -135,13 +137,22 @@ impl Launch {
 
     /// Check the config with what was changed.
     fn check(&mut self) {
-        let Some(source) = self.sources.configs.get(self.config) else {
-            self.checked = None;
-            return;
-        };
-        let origin = source.path.display().to_string();
-        let checked = source.text.as_ref().ok().map(|text| fields::check(text, &origin, &self.overrides));
-        self.checked = checked;
+        self.checked = self.checked_with(&self.overrides);
+    }
+
+    /// The config with `overrides`, and with what a branch takes from its checkpoint.
+    fn checked_with(&self, overrides: &[(String, String)]) -> Option<Checked> {
+        let source = self.sources.configs.get(self.config)?;
+        let mut checked = fields::check(source.text.as_deref().ok()?, &source.path.display().to_string(), overrides);
+        let changed = overrides.iter().any(|(path, _)| path == RATE);
+        let rate = self.sources.checkpoints.get(self.checkpoint).and_then(|checkpoint| checkpoint.lr);
+        if let Some(rate) = rate.filter(|_| !changed) {
+            let value = checked.values.entry(RATE.to_owned()).or_default();
+            if value.parse() != Ok(rate) {
+                *value = format!("{rate:?}");
+            }
+        }
+        Some(checked)
     }
 
     fn arrange(&mut self) {
@@ -325,10 +336,7 @@ impl Launch {
     fn set(&mut self, key: &'static Key, value: &str) {
         let without: Vec<(String, String)> =
             self.overrides.iter().filter(|(path, _)| *path != key.path).cloned().collect();
-        let own = self.sources.configs.get(self.config).and_then(|source| {
-            let checked = fields::check(source.text.as_deref().ok()?, "", &without);
-            checked.values.get(&key.path).cloned()
-        });
+        let own = self.checked_with(&without).and_then(|checked| checked.values.get(&key.path).cloned());
         self.overrides = if own.as_deref() == Some(value) { without } else { self.with(&key.path, value) };
         self.check();
         self.keep_in_focus(key);

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
+
 use super::fields::mistake;
 use super::sources::Source;
 use super::*;
+use crate::session::checkpoints::Checkpoint;
 
 const GOOD: &str = "name = \"a\"\ntrack = \"pix2pixhd\"\n[data]\nroot = \"data\"\n[train]\nepochs = 8\n";
 
@@ -83,4 +86,26 @@ fn the_quickstart_is_what_a_first_start_begins_with() {
     let form = form(&[("configs/a.toml", GOOD), ("configs/quickstart.toml", GOOD)]);
     assert_eq!(form.config, 1);
     assert!(!form.is_waiting());
+}
+
+#[test]
+fn a_branch_shows_the_rate_that_it_would_go_on_with() {
+    let kind = Kind::Branch("run".to_owned());
+    let checkpoint =
+        |step, lr| Checkpoint { step, epoch: 1.0, lr: Some(lr), metrics: BTreeMap::new(), path: "step".into() };
+    let text = format!("{GOOD}[optimizer]\nlr = 2e-4\n");
+    let checkpoints = vec![checkpoint(10, 2e-4), checkpoint(20, 5e-5)];
+    let mut form = Launch::new(kind.clone());
+    form.take(&Sources { kind, checkpoints, ..sources(&[("run", &text)]) });
+    assert_eq!(form.value(RATE), "5e-5", "changed while it ran");
+    form.turn(-1);
+    assert_eq!(form.value(RATE), "2e-4");
+    form.turn(1);
+    focus(&mut form, RATE);
+    let key = form.key_in_focus().unwrap();
+    // What the config says is no longer what it would have anyway.
+    form.set(key, "2e-4");
+    assert_eq!(form.overrides, [(RATE.to_owned(), "2e-4".to_owned())]);
+    form.set(key, "5e-5");
+    assert!(form.overrides.is_empty());
 }

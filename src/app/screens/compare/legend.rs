@@ -70,12 +70,12 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer,
             // Where there are no colours the choice must show, too.
             buffer.set_style(Rect { x: place.x, width: x - place.x, ..place }, theme.selected);
         }
+        if several && index == compare.base() {
+            x = text::put(buffer, x, place.y, right, BASE, theme.dim);
+        }
         if let Some(state) = state(entry, shared) {
             let (sign, _) = shared.glyphs.state(Some(state));
-            x = text::put(buffer, x + 1, place.y, right, sign, theme.state(Some(state)));
-        }
-        if several && index == compare.base() {
-            text::put(buffer, x, place.y, right, BASE, theme.dim);
+            text::put(buffer, x + 1, place.y, right, sign, theme.state(Some(state)));
         }
         hits.push(place, Target::Column(index));
     }

@@ -276,7 +276,7 @@ fn table_rows(table: &Table, width: usize, rows: &mut Vec<Row>) {
             if *wide == 0 {
                 break;
             }
-            let cell = text::fit(cell, *wide, "…");
+            let cell = text::fit_ends(cell, *wide, "…");
             let pad = " ".repeat(wide.saturating_sub(text::width(&cell)));
             if index > 0 {
                 line.push_str("  ");
@@ -410,7 +410,7 @@ mod tests {
         let mut rows = Vec::new();
         table_rows(&table, 14, &mut rows);
         let texts: Vec<&str> = rows.iter().map(|row| if let Row::Text(text, _) = row { text } else { "" }).collect();
-        assert_eq!(texts, ["name         n", "写真から…   12", "a", "… 4 998 more, o to open"]);
+        assert_eq!(texts, ["name         n", "写真…スト   12", "a", "… 4 998 more, o to open"]);
     }
 
     #[test]

@@ -46,6 +46,10 @@ pub fn draw(facts: &Facts, top: usize, at: Option<usize>, shared: &Shared, body:
         text::put(buffer, x, y, body.right(), &text::fit(&message, room, shared.glyphs.ellipsis), theme.dim);
     }
     if events.is_empty() {
-        text::put(buffer, body.x, body.y, body.right(), "nothing has happened yet", theme.dim);
+        let (words, style) = match &shared.trouble {
+            Some(trouble) => (trouble.as_str(), theme.bad),
+            None => ("nothing has happened yet", theme.dim),
+        };
+        text::put(buffer, body.x, body.y, body.right(), words, style);
     }
 }
