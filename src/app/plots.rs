@@ -70,6 +70,7 @@ pub fn chart(plot: &Plot, answer: &CurvesAnswer, shared: &Shared, style: Style) 
             label: label.clone(),
             colour,
             dim: part.superseded,
+            filled: false,
             raw: part.raw.clone(),
             smooth: part.smooth.clone(),
             band: None,

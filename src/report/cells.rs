@@ -27,14 +27,14 @@ pub fn span<'a>(values: impl Iterator<Item = &'a f64>, log: bool) -> Option<(f64
     })
 }
 
-/// A plot over so many columns; bars as the steps that their tops make. `offset_s` is what a reader's clock is ahead of
+/// A plot over so many columns; bars as the ground beneath the steps that their tops make. `offset_s` is what a reader's clock is ahead of
 /// UTC.
 pub fn chart(plot: &Plot, columns: usize, offset_s: i32) -> Chart {
     let stepped: Vec<PlotSeries>;
     let series = match plot.kind {
         PlotKind::Line => &plot.series,
         PlotKind::Bars => {
-            stepped = plot.series.iter().map(steps).collect();
+            stepped = plot.series.iter().map(|series| steps(series, plot.log_y)).collect();
             &stepped
         }
     };
@@ -48,24 +48,39 @@ pub fn chart(plot: &Plot, columns: usize, offset_s: i32) -> Chart {
     };
     let mut chart = Chart::new(heading(plot), Axis::new(kind, from, to).log(plot.log_x), Axis::default());
     let place = |x: f64| if plot.log_x { x.log10() } else { x };
+    let filled = plot.kind == PlotKind::Bars;
     for (colour, series) in series.iter().take(MOST_SERIES).enumerate() {
         let x: Vec<f64> = series.x.iter().map(|x| place(*x)).collect();
         let raw = decimate(&x, &series.y, place(from), place(to), columns);
-        chart.lines.push(Line { label: series.name.clone(), colour, raw, ..Line::default() });
+        chart.lines.push(Line { label: series.name.clone(), colour, filled, raw, ..Line::default() });
     }
     chart.points = Some(plot.series.iter().map(|series| series.x.len() as u64).sum());
-    chart.fitted(plot.log_y, Fit::Full)
+    let mut chart = chart.fitted(plot.log_y, Fit::Full);
+    let lowest = span(series.iter().flat_map(|series| &series.y), plot.log_y);
+    if filled && !plot.log_y && lowest.is_some_and(|(low, _)| low >= 0.0) {
+        // Bars stand on the axis.
+        chart.y.from = 0.0;
+    }
+    chart
 }
 
-/// Bars as a line along their tops.
-fn steps(series: &PlotSeries) -> PlotSeries {
-    let half = match series.x.as_slice() {
-        [first, second, ..] => (second - first).abs() / 2.0,
-        _ => 0.5,
-    };
-    let ends = series.x.iter().zip(&series.y).flat_map(|(x, y)| [(x - half, *y), (x + half, *y)]);
-    let (x, y) = ends.unzip();
+/// Bars as a line along their tops, from the ground and back to it where there is one: a logarithm has none.
+fn steps(series: &PlotSeries, log: bool) -> PlotSeries {
+    let edges = edges(&series.x);
+    let tops = edges.windows(2).zip(&series.y).flat_map(|(edge, y)| [(edge[0], *y), (edge[1], *y)]);
+    let ground = |edge: Option<&f64>| edge.filter(|_| !log).map(|edge| (*edge, 0.0));
+    let (x, y) = ground(edges.first()).into_iter().chain(tops).chain(ground(edges.last())).unzip();
     PlotSeries { name: series.name.clone(), x, y }
+}
+
+/// Where bars with these middles begin and end: each but the last ends where the next begins.
+pub fn edges(middles: &[f64]) -> Vec<f64> {
+    let half = |pair: Option<&[f64]>| pair.map_or(0.5, |pair| (pair[1] - pair[0]) / 2.0);
+    let (Some(first), Some(last)) = (middles.first(), middles.last()) else { return Vec::new() };
+    let begin = first - half(middles.windows(2).next());
+    let end = last + half(middles.windows(2).next_back());
+    let between = middles.windows(2).map(|pair| f64::midpoint(pair[0], pair[1]));
+    [begin].into_iter().chain(between).chain([end]).collect()
 }
 
 #[cfg(test)]
@@ -84,8 +99,12 @@ mod tests {
         let drawn = chart(&plot, 40, 0);
         assert_eq!((drawn.x.kind, drawn.x.from, drawn.x.to, drawn.points), (Kind::Step, 1.0, 1000.0, Some(1001)));
         assert!(drawn.y.from <= 0.0 && drawn.y.to >= 999.0, "{:?}", drawn.y);
-        let bars = chart(&Plot { kind: PlotKind::Bars, log_y: true, ..plot }, 40, 0);
+        let bars = chart(&Plot { kind: PlotKind::Bars, log_y: true, ..plot.clone() }, 40, 0);
         assert_eq!((bars.x.from, bars.x.to, bars.y.log), (0.5, 1000.5, true));
+        let bars = chart(&Plot { kind: PlotKind::Bars, ..plot }, 40, 0);
+        assert!(bars.lines.iter().all(|line| line.filled) && bars.y.from == 0.0, "{:?}", bars.y);
         assert!(chart(&Plot::default(), 40, 0).lines.is_empty());
+        assert_eq!(edges(&[1.0, 2.0, 4.0]), [0.5, 1.5, 3.0, 5.0]);
+        assert_eq!((edges(&[3.0]), edges(&[])), (vec![2.5, 3.5], vec![]));
     }
 }

@@ -41,6 +41,8 @@ pub struct Line {
     pub colour: usize,
     /// Drawn faintly: steps that a restart went over again, or a session not in focus.
     pub dim: bool,
+    /// Filled down to zero: the tops of bars.
+    pub filled: bool,
     /// The recorded values, from the left edge of the x axis to the right one. May be empty if only the smoothed line is
     /// wanted.
     pub raw: Vec<Column>,

@@ -257,6 +257,15 @@ impl<I: Ink> Plot<'_, I> {
                 }
             }
         }
+        if line.filled {
+            let base = self.y(0.0).clamp(self.frame.top, self.frame.bottom);
+            for run in trace::runs(&line.raw, line.beyond, |mark| (self.x(mark.x), self.y(mark.y))) {
+                for piece in self.frame.cut(&run) {
+                    let spans: Vec<_> = piece.into_iter().map(|(x, y)| (x, y.min(base), y.max(base))).collect();
+                    self.ink.band(&spans, paint, 0.3);
+                }
+            }
+        }
         if line.smooth.is_some() {
             let pen = Pen { opacity: if line.dim { 0.18 } else { 0.32 }, ..Pen::new(paint, 0.8) };
             self.trace(&line.raw, (None, None), pen);
@@ -274,7 +283,7 @@ impl<I: Ink> Plot<'_, I> {
         let width = if line.dim { 1.3 } else { 1.7 };
         let pen = Pen { opacity: if line.dim { 0.65 } else { 1.0 }, dashed: line.dim, ..Pen::new(paint, width) };
         self.trace(columns, line.beyond, pen);
-        if few && !line.dim {
+        if few && !line.dim && !line.filled {
             for mark in columns.iter().flat_map(|column| column.marks.into_iter().flatten()) {
                 let at = (self.x(mark.x), self.y(mark.y));
                 if self.frame.holds(at) {

@@ -74,6 +74,7 @@ pub fn of(curve: &Curve, grid: Grid, scale: f64, look: &Look) -> Vec<Line> {
         label: look.label.clone(),
         colour: look.colour,
         dim: part.superseded || look.dim,
+        filled: false,
         raw: if smoothed && look.bare { Vec::new() } else { scaled(curve.columns(part, Values::Raw, grid), scale) },
         smooth: smoothed.then(|| scaled(curve.columns(part, Values::Smoothed, grid), scale)),
         band: None,

@@ -16,6 +16,8 @@ pub struct Looks {
     pub axis: Style,
     /// Parts of a cell from the lowest to the whole one.
     pub levels: &'static [char],
+    /// Heights by their logarithm (of one more, so that nothing stays nothing).
+    pub log: bool,
 }
 
 /// Columns for the numbers at the left.
@@ -29,12 +31,15 @@ pub fn draw(heights: &[f64], (from, to): (f64, f64), looks: Looks, area: Rect, b
     }
     let gutter = if area.width > 3 * GUTTER { GUTTER } else { 0 };
     let below = u16::from(area.height > 3);
-    let plot = Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: area.height - below };
-    let columns = spread(heights, usize::from(plot.width));
+    let columns = spread(heights, usize::from(area.width - gutter));
+    // The axis ends where the bars do.
+    let plot = Rect { x: area.x + gutter, y: area.y, width: columns.len() as u16, height: area.height - below };
     let top = columns.iter().copied().fold(0.0, f64::max);
+    let length = |height: f64| if looks.log { height.ln_1p() } else { height };
     let steps = looks.levels.len();
     for (x, height) in (plot.left()..plot.right()).zip(&columns) {
-        let filled = if top > 0.0 { height / top * f64::from(plot.height) * steps as f64 } else { 0.0 };
+        let share = if top > 0.0 { length(*height) / length(top) } else { 0.0 };
+        let filled = share * f64::from(plot.height) * steps as f64;
         // What is there at all is seen.
         let mut left = (filled.round() as usize).max(usize::from(*height > 0.0));
         for y in (plot.top()..plot.bottom()).rev() {
@@ -80,13 +85,27 @@ fn spread(heights: &[f64], columns: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    const LOOKS: Looks = Looks { bar: Style::new(), axis: Style::new(), levels: &['.', ':', '#'] };
+    const LOOKS: Looks = Looks { bar: Style::new(), axis: Style::new(), levels: &['.', ':', '#'], log: false };
 
     #[test]
     fn bars_are_as_high_as_what_they_stand_for() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 3));
         draw(&[0.0, 1.0, 2.0, 6.0, f64::NAN, 0.001], (0.0, 1.0), LOOKS, buffer.area, &mut buffer);
         assert_eq!(buffer, Buffer::with_lines(["   #  ", "   #  ", " :## ."]));
+    }
+
+    #[test]
+    fn the_axis_ends_where_the_bars_do_and_a_logarithm_is_labelled_by_its_numbers() {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 33, 4));
+        draw(&[999.0, 99.0, 9.0], (0.0, 3.0), Looks { log: true, ..LOOKS }, buffer.area, &mut buffer);
+        let rows = [
+            "     999 ########                 ",
+            "         ################         ",
+            "       0 ########################",
+        ];
+        let lines: Vec<String> = (0..4).map(|y| (0..33).map(|x| buffer[(x, y)].symbol()).collect()).collect();
+        assert_eq!(lines[..3], rows.map(|row| format!("{row:33.33}")));
+        assert_eq!(lines[3].trim_end(), "         0                      3");
     }
 
     #[test]

@@ -229,6 +229,7 @@ fn group(line: &GroupLine, entry: &Entry) -> Line {
         label: entry.label.clone(),
         colour: entry.colour,
         dim: false,
+        filled: false,
         raw: line.mean.clone(),
         smooth: None,
         band: Some(line.band.clone()),

@@ -75,12 +75,10 @@ fn histogram(plot: &Plot, shared: &Shared, area: Rect, buffer: &mut Buffer) {
         text::put(buffer, x + 1, area.y, area.right(), &format!(" {} ", plot.x_label), theme.dim);
     }
     let Some(series) = plot.series.first() else { return };
-    let (from, to) = cells::span(series.x.iter(), false).unwrap_or((0.0, 1.0));
-    let log = |height: &f64| if plot.log_y { (1.0 + height.max(0.0)).log10() } else { *height };
-    let heights: Vec<f64> = series.y.iter().map(log).collect();
-    let looks = bars::Looks { bar: theme.series[0], axis: theme.dim, levels: shared.glyphs.levels };
+    let (from, to) = cells::span(cells::edges(&series.x).iter(), false).unwrap_or((0.0, 1.0));
+    let looks = bars::Looks { bar: theme.series[0], axis: theme.dim, levels: shared.glyphs.levels, log: plot.log_y };
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    bars::draw(&heights, (from, to), looks, below, buffer);
+    bars::draw(&series.y, (from, to), looks, below, buffer);
 }
 
 #[cfg(test)]

@@ -83,13 +83,33 @@ fn of_one(error: &CompilationError, sent: &Sent<'_>) -> Failure {
         // The value that would be shown, wrapped in code that is not the user's.
         spans.extend(sent.last_statement());
     }
+    let mut message = format!("{}{code}", error.message().trim_end());
+    if let Some(words) = linkers_words(&error.rendered()) {
+        message = format!("{message}\n{words}");
+    }
     Failure {
         kind: FailureKind::Compile,
-        message: format!("{}{code}", error.message().trim_end()),
+        message,
         spans,
         help: (!help.is_empty()).then(|| help.join("\n")),
         lost: Lost::Nothing,
     }
+}
+
+/// Whether the linker found the client's library wanting, which no cell can be blamed for.
+pub fn is_of_client(errors: &[CompilationError]) -> bool {
+    let words = errors.iter().filter_map(|error| linkers_words(&error.rendered()));
+    words.into_iter().any(|words| words.contains("libatelier-"))
+}
+
+/// What the linker said: the last of rustc's notes, after its long command line.
+fn linkers_words(rendered: &str) -> Option<String> {
+    if !rendered.starts_with("error: linking with") {
+        return None;
+    }
+    let (_, words) = rendered.rsplit_once("= note:")?;
+    let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).take(MOST).collect();
+    Some(lines.join("\n"))
 }
 
 fn of_message(message: &str) -> Failure {
@@ -169,6 +189,24 @@ pub fn of_panic(panic: &Panic, sent: &Sent<'_>, compiled: &str) -> Failure {
     }
 }
 
+/// A cell's library that the process of the cells could not load.
+pub fn of_load(message: &str) -> Failure {
+    // dlopen's own words begin with the library's path, which says nothing.
+    let why = message.split_once(".so: ").map_or(message, |(_, why)| why);
+    Failure {
+        kind: FailureKind::Compile,
+        message: format!("the cell could not be loaded: {why}"),
+        spans: Vec::new(),
+        help: Some("Nothing of it has run. A symbol that is missing is in no library that was linked.".to_owned()),
+        lost: Lost::Nothing,
+    }
+}
+
+/// Whether a symbol of the client is missing, which no cell can be blamed for.
+pub fn lacks_client(message: &str) -> bool {
+    message.contains("undefined symbol: _ZN7atelier5probe")
+}
+
 /// The place in the cell: its statements stand word for word in what was compiled.
 fn place_of_panic(panic: &Panic, sent: &Sent<'_>, compiled: &str) -> Option<Span> {
     if !panic.file.ends_with("build/src/lib.rs") {
@@ -245,4 +283,22 @@ pub fn of_interrupt(was_running: bool) -> Failure {
 pub fn internal(message: String, lost: Lost) -> Failure {
     let help = Some("Run the cell again, or restart the kernel.".to_owned());
     Failure { kind: FailureKind::Internal, message, spans: Vec::new(), help, lost }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linker_that_fails_is_quoted_without_its_command_line() {
+        let rendered = "error: linking with `cc` failed: exit status: 1\n  |\n  = note:  \"cc\" \"-m64\" \"-lnolib_x\"\n  = \
+             note: some arguments are omitted. use `--verbose` to show all linker arguments\n  = note: rust-lld: error: \
+             unable to find library -lnolib_x\n          collect2: error: ld returned 1 exit status\n          \n\n";
+        let words = linkers_words(rendered).unwrap();
+        assert_eq!(
+            words,
+            "rust-lld: error: unable to find library -lnolib_x\ncollect2: error: ld returned 1 exit status"
+        );
+        assert_eq!(linkers_words("error[E0425]: cannot find value `x`\n  = note: something\n"), None);
+    }
 }

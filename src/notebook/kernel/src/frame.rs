@@ -8,6 +8,9 @@ pub const LONGEST: usize = 4096;
 /// What of it may be payload.
 pub const PAYLOAD: usize = LONGEST - 3;
 
+/// The file of a panic that is none: the cell's library could not be loaded, for the reason that is the message.
+pub const UNLOADED: &str = "";
+
 /// A frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {

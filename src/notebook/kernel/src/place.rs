@@ -15,7 +15,8 @@ const MOST: usize = 32;
 
 /// The cells' crate and the client are a workspace of their own, so that one in a folder above is not taken for theirs;
 /// and so their profile is this one. Optimisation is fixed here and never changed: a change would rebuild all
-/// dependencies, and have rust-analyzer read everything again.
+/// dependencies, and have rust-analyzer read everything again. The client is never built in increments: where one was
+/// killed, rustc took optimised objects of two builds together, which no longer fitted.
 const WORKSPACE: &str = r#"[workspace]
 members = ["build", "client"]
 resolver = "3"
@@ -34,6 +35,7 @@ incremental = true
 
 [profile.dev.package.atelier-probe]
 opt-level = 3
+incremental = false
 "#;
 
 /// A locked folder.
@@ -137,6 +139,26 @@ fn remove_cells(folder: &Path) {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Has cargo build the client again: what is left of a build that was killed may not link. Whether there was anything.
+pub fn forget_client(build: &Path) -> bool {
+    fn forget(folder: &Path, depth: usize) -> bool {
+        let mut found = false;
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            let is_folder = path.is_dir();
+            if ["libatelier-", "atelier-", "atelier_probe-"].iter().any(|start| name.starts_with(start)) {
+                found |= if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.is_ok();
+            } else if is_folder && depth > 0 {
+                found |= forget(&path, depth - 1);
+            }
+        }
+        found
+    }
+    // target, the machine's name, debug, deps
+    forget(build, 4)
 }
 
 fn write_client(folder: &Path) -> io::Result<()> {

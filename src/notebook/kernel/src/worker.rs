@@ -15,7 +15,7 @@ use crate::toolchain::{self, Toolchain};
 use crate::types::{self, Edits, Types};
 use evcxr::{CommandContext, Error, EvalContext, EvalContextOutputs, EvalOutputs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
@@ -39,6 +39,8 @@ pub struct Worker {
     output: Output,
     interrupt: Interrupt,
     types: Types,
+    /// evcxr's folder.
+    build: PathBuf,
     has_std_sources: bool,
     has_client: bool,
 }
@@ -81,6 +83,7 @@ impl Worker {
             output,
             interrupt,
             types,
+            build: place.build.clone(),
             has_std_sources: toolchain.has_std_sources,
             has_client,
         };

@@ -39,6 +39,8 @@ struct Supervisor {
 struct Run {
     markers: Markers,
     panicked: bool,
+    /// Its library could not be loaded.
+    unloaded: bool,
 }
 
 /// Speaks evcxr's protocol on standard input and output until either end is gone.
@@ -181,7 +183,7 @@ impl Supervisor {
             // The path may hold spaces, the name of the function does not.
             let Some((library, function)) = words.next().and_then(|rest| rest.rsplit_once(' ')) else { continue };
             (self.written, self.dropped) = (0, 0);
-            self.run = Some(Run { markers: Markers::new(!self.changed), panicked: false });
+            self.run = Some(Run { markers: Markers::new(!self.changed), panicked: false, unloaded: false });
             self.send(&Frame::Begin)?;
             self.loader.set_nonblocking(false)?;
             self.loader.write_all(format!("{library}\t{function}\n").as_bytes())?;
@@ -224,11 +226,11 @@ impl Supervisor {
                 frame::read_panic(bytes).map_or(Ok(()), |panic| self.send(&panic))
             }
             say::FAILED => {
-                let text = format!("the cell could not be loaded: {}\n", String::from_utf8_lossy(bytes));
                 if let Some(run) = &mut self.run {
-                    run.panicked = true; // it has not run, and must not pass for done
+                    run.unloaded = true;
                 }
-                self.pieces(text.as_bytes(), Frame::Stderr)
+                let message = String::from_utf8_lossy(bytes).into_owned();
+                self.send(&Frame::Panic { line: 0, column: 0, file: frame::UNLOADED.to_owned(), message })
             }
             say::END => self.over(),
             _ => Ok(()),
@@ -240,6 +242,8 @@ impl Supervisor {
         self.drain()?;
         let Some(mut run) = self.run.take() else { return Ok(()) };
         let (parts, panicked) = run.markers.finish(run.panicked);
+        // What has not run must not pass for done.
+        let panicked = panicked || run.unloaded;
         self.pass(parts)?;
         let returned = run.markers.returned;
         self.send(&Frame::End { panicked, returned, dropped: self.dropped })?;

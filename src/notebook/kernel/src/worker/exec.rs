@@ -3,7 +3,9 @@
 use super::Worker;
 use crate::events::milliseconds;
 use crate::failure::{self, Sent};
+use crate::frame;
 use crate::output::{Run, Stage};
+use crate::place;
 use crate::protocol::{Failure, Phase, Status, What};
 use crate::refuse::refuse;
 use crate::source::Cell;
@@ -50,6 +52,12 @@ impl Worker {
                 Ok(_) => {}
                 Err(failure) => return self.refused(id, failure),
             }
+        }
+        if let Ok(Err(Error::CompilationErrors(errors))) = &result
+            && failure::is_of_client(errors)
+            && place::forget_client(&self.build)
+        {
+            result = self.attempt(&changed);
         }
         let run = self.output.finish();
         let sent = Sent { cell: &code, changed: &changed, edits: &edits };
@@ -148,6 +156,13 @@ impl Worker {
                     self.events.send(id, What::Value { text: String::from_utf8_lossy(&run.value).into_owned() });
                 }
                 match (ended_by_panic, run.panics.last()) {
+                    (true, Some(panic)) if panic.file == frame::UNLOADED => {
+                        let mut failure = failure::of_load(&panic.message);
+                        if failure::lacks_client(&panic.message) && place::forget_client(&self.build) {
+                            failure.help = Some("The notebook's own library was incomplete, and is built again with the next cell: run this one again.".to_owned());
+                        }
+                        vec![failure]
+                    }
                     (true, Some(panic)) => {
                         let compiled = self.context.last_source().unwrap_or_default();
                         vec![failure::of_panic(panic, sent, &compiled)]

@@ -4,7 +4,8 @@ use crate::harness::{Kernel, cache, command, shared};
 use crate::protocol::{FailureKind, Lost, Op, Status, What};
 use std::fs;
 use std::io::Read as _;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Megabytes of a process and all below it.
 pub fn resident(pid: u32) -> u64 {
@@ -43,6 +44,74 @@ fn a_running_cell_is_interrupted_and_definitions_are_kept() {
         assert_eq!(kernel.value("kept()"), "7");
     }
     assert!(!kernel.exec("lost").ok);
+}
+
+#[test]
+fn a_client_that_no_longer_links_is_built_again() {
+    let root = tempfile::tempdir().unwrap();
+    let code = "run(\"nobody\").metrics().last(1)";
+    let mut kernel = Kernel::start(root.path());
+    assert_eq!(kernel.exec(code).kind(), FailureKind::Panic, "it links, and there is no such session");
+    drop(kernel);
+    // Without its objects, and cargo takes it for whole.
+    let without = |library: &Path, objects: &[&str]| {
+        assert!(Command::new("ar").arg("d").arg(library).args(objects).status().unwrap().success());
+    };
+    spoil(root.path(), without);
+    let mut kernel = Kernel::start(root.path());
+    let answer = kernel.exec(code);
+    assert_eq!(answer.kind(), FailureKind::Compile, "{answer:?}");
+    let failure = answer.failure();
+    let (_, symbol) = failure.message.split_once("the cell could not be loaded: undefined symbol: ").unwrap();
+    assert!(failure.help.as_deref().unwrap().ends_with("run this one again."), "{failure:?}");
+    let answer = kernel.exec(code);
+    assert_eq!(answer.kind(), FailureKind::Panic, "{answer:?}");
+    drop(kernel);
+    // With one that needs what no other has, as objects of two builds may.
+    spoil(root.path(), |library, objects| {
+        without(library, objects);
+        let folder = tempfile::tempdir().unwrap();
+        let source = format!(
+            "extern __attribute__((visibility(\"hidden\"))) void gone(void);\nvoid {symbol}(void) {{ gone(); }}\n"
+        );
+        fs::write(folder.path().join("half.c"), source).unwrap();
+        let object = folder.path().join("half.o");
+        assert!(Command::new("cc").args(["-c", "-fPIC", "half.c"]).current_dir(&folder).status().unwrap().success());
+        assert!(Command::new("ar").arg("r").arg(library).arg(object).status().unwrap().success());
+    });
+    let mut kernel = Kernel::start(root.path());
+    let answer = kernel.exec(code);
+    assert_eq!(answer.kind(), FailureKind::Panic, "built again at once: {answer:?}");
+}
+
+#[test]
+fn a_cell_that_cannot_be_loaded_has_failed() {
+    let mut kernel = shared();
+    let answer = kernel.exec("unsafe extern \"C\" { fn atelier_nowhere(); }\nunsafe { atelier_nowhere() }");
+    assert_eq!(answer.kind(), FailureKind::Compile, "{answer:?}");
+    assert_eq!(answer.failure().message, "the cell could not be loaded: undefined symbol: atelier_nowhere");
+    assert_eq!(kernel.value("1 + 1"), "2");
+}
+
+/// Change the client's libraries of a kernel that has ended.
+fn spoil(cache: &Path, change: impl Fn(&Path, &[&str])) {
+    let mut count = 0;
+    for library in walk(&cache.join("kernel-1/build/target")) {
+        let name = library.file_name().unwrap().to_string_lossy();
+        if name.starts_with("libatelier-") && library.extension().is_some_and(|end| end == "rlib") {
+            let members = Command::new("ar").arg("t").arg(&library).output().unwrap();
+            let members = String::from_utf8(members.stdout).unwrap();
+            let objects: Vec<&str> = members.lines().filter(|member| member.ends_with("rcgu.o")).collect();
+            change(&library, &objects);
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 #[test]
