@@ -30,6 +30,7 @@ mod chrome;
 mod clock;
 mod data;
 mod effect;
+mod eta;
 mod event;
 mod glyphs;
 pub mod graphics;

@@ -92,8 +92,9 @@ pub fn chart(plot: &Plot, answer: &CurvesAnswer, shared: &Shared, style: Style) 
         chart.note = Some(format!("half-life {}", number::value(style.half_life)));
     }
     if let [line] = plot.lines.as_slice() {
-        let newest = line.last_smoothed.or(line.last.map(|point| point.value));
-        chart.value = newest.map(|value| with_unit(value, scale, unit));
+        // What is not a recorded value says so.
+        let smoothed = line.last_smoothed.map(|value| format!("~{}", with_unit(value, scale, unit)));
+        chart.value = smoothed.or_else(|| line.last.map(|point| with_unit(point.value, scale, unit)));
     }
     if let Some(x) = style.crosshair {
         let at = plot.lines.first().filter(|_| !several).and_then(|line| line.at.as_ref());

@@ -12,6 +12,7 @@ use crate::app::Options;
 use crate::app::action::Verb;
 use crate::app::data::{Studio, Watching};
 use crate::app::effect::{Effect, Lane, Reply};
+use crate::app::eta::Paces;
 use crate::app::glyphs::{ASCII, Glyphs, UNICODE};
 use crate::app::graphics::{Graphics, Protocol};
 use crate::app::layers::{Layer, Purpose};
@@ -44,6 +45,8 @@ pub struct Shared {
     pub zone: TimeZone,
     /// Every session, oldest first.
     pub listings: Vec<Listing>,
+    /// How fast those that run go.
+    pub paces: Paces,
     /// Whether they have been read once: before, an empty list says nothing.
     pub listed: bool,
     /// Why the sessions cannot be read.
@@ -91,6 +94,7 @@ impl Shared {
             now,
             zone: TimeZone::system(),
             listings: Vec::new(),
+            paces: Paces::default(),
             listed: false,
             trouble: None,
             watching: Watching::Starting,

@@ -48,6 +48,7 @@ impl App {
             }
             Event::Cell(cell) => self.shared.graphics.cell = cell,
             Event::Listings(listings) => {
+                self.shared.paces.look(&listings);
                 self.shared.listings = listings;
                 self.shared.listed = true;
                 self.shared.trouble = None;

@@ -1,5 +1,7 @@
 //! What series measure, by their names: titles, units, and which way is better.
 
+use regex::Regex;
+
 use super::number;
 use crate::config::Metric;
 
@@ -28,6 +30,11 @@ pub fn title(series: &str) -> String {
     let mut units = SUFFIXES.iter().filter(|(suffix, _)| suffix.starts_with('_'));
     let stem = units.find_map(|(suffix, _)| series.strip_suffix(suffix)).unwrap_or(series);
     stem.replace('_', " ")
+}
+
+/// Whether a series is called so, by its name or by its title.
+pub fn is_called(series: &str, pattern: &Regex) -> bool {
+    pattern.is_match(series) || pattern.is_match(&title(series))
 }
 
 /// A value with its unit.

@@ -318,7 +318,7 @@ impl Holder {
             let mut lines = Vec::new();
             for (session, (opened, &axis)) in self.opened.iter_mut().zip(&axes).enumerate() {
                 let Some(curve) = opened.curve_mut(&want.series) else { continue };
-                curve.set_half_life(if is_dense(curve) { request.half_life } else { 0.0 });
+                curve.set_half_life(if is_noisy(&want.series, curve) { request.half_life } else { 0.0 });
                 let grid = Grid::new(axis, from, to, request.columns).log(request.log_x);
                 lines.push(line(curve, session, grid, request.crosshair));
             }
@@ -381,9 +381,10 @@ impl Holder {
     }
 }
 
-/// Few points, as validation has, are shown as they are: each is a mean of many images already.
-fn is_dense(curve: &Curve) -> bool {
-    curve.len() > 64
+/// Few points, as validation has, are shown as they are: each is a mean of many images already. So are learning rates,
+/// which are set and not measured.
+fn is_noisy(series: &str, curve: &Curve) -> bool {
+    curve.len() > 64 && !series.starts_with("lr/")
 }
 
 /// Where a point stands on an axis.

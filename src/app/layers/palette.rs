@@ -21,8 +21,31 @@ pub struct Palette {
     at: usize,
 }
 
-/// What it costs that the letters of a word are only scattered over a text.
-const SCATTERED: usize = 1000;
+/// What it costs that a word stands inside of another.
+const INSIDE: usize = 200;
+/// What it costs that it is another word for what is meant.
+const OTHER: usize = 400;
+/// What it costs that it is made of initials.
+const INITIALS: usize = 1000;
+/// What people type, and what it is called here.
+const OTHER_WORDS: [(&str, &str); 16] = [
+    ("lr", "learning rate"),
+    ("export", "report"),
+    ("html", "report"),
+    ("quit", "leave"),
+    ("exit", "leave"),
+    ("close", "leave"),
+    ("theme", "colours"),
+    ("dark", "colours"),
+    ("light", "colours"),
+    ("color", "colours"),
+    ("search", "filter"),
+    ("find", "filter"),
+    ("delete", "remove"),
+    ("new", "start"),
+    ("kill", "stop"),
+    ("help", "keys"),
+];
 /// Cells it takes, at most.
 const WIDEST: u16 = 100;
 /// Rows in view at most.
@@ -105,9 +128,9 @@ impl Palette {
             })
             .collect();
         scored.sort_unstable();
-        // Letters that are only scattered over a text help where nothing holds them together.
-        if scored.first().is_some_and(|(best, _)| *best < SCATTERED) {
-            scored.retain(|(score, _)| *score < SCATTERED);
+        // Initials help where nothing else is found.
+        if scored.first().is_some_and(|(best, _)| *best < INITIALS) {
+            scored.retain(|(score, _)| *score < INITIALS);
         }
         self.found = scored.into_iter().map(|(_, index)| index).collect();
         self.at = 0;
@@ -144,16 +167,27 @@ impl Palette {
     }
 }
 
-/// How well a text fits: smaller is better; none if a word of `wanted` is not in it, not even scattered.
+/// How well a text fits: smaller is better; none if a word of `wanted` is not in it, nor what else it is called.
 fn score(text: &str, wanted: &str) -> Option<usize> {
+    let place = |word: &str| {
+        let at = text.find(word)?;
+        let begins = at == 0 || !text.as_bytes()[at - 1].is_ascii_alphanumeric();
+        Some(if begins { at } else { INSIDE + at })
+    };
     wanted.split_whitespace().try_fold(0, |sum, word| {
-        if let Some(at) = text.find(word) {
-            let begins = at == 0 || text.as_bytes()[at - 1] == b' ';
-            return Some(sum + if begins { at } else { 100 + at });
-        }
-        let mut rest = text.chars();
-        word.chars().all(|c| rest.any(|it| it == c)).then_some(sum + SCATTERED)
+        // The shortest word may stand inside of any other by accident.
+        let own = place(word).filter(|cost| word.len() > 2 || *cost < INSIDE);
+        let others = OTHER_WORDS.iter().filter(|(other, _)| word.len() > 1 && other.starts_with(word));
+        let best = own.into_iter().chain(others.filter_map(|(_, meant)| Some(OTHER + place(meant)?))).min();
+        best.or_else(|| begins_words(text, word).then_some(INITIALS)).map(|cost| sum + cost)
     })
+}
+
+/// Whether the letters are those that words beside each other begin with: `slr` for "Set the learning rate".
+fn begins_words(text: &str, letters: &str) -> bool {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !["", "the", "a", "of"].contains(word));
+    let initials: String = words.filter_map(|word| word.chars().next()).collect();
+    letters.len() > 1 && initials.contains(letters)
 }
 
 #[cfg(test)]
@@ -173,12 +207,24 @@ mod tests {
         assert_eq!(typed("go comparison").chosen(0), Outcome::Do(Verb::App(AppVerb::Go(ScreenKind::Compare))));
     }
 
+    fn helps(palette: &Palette) -> Vec<&str> {
+        palette.found.iter().map(|&index| palette.all[index].1.help).collect()
+    }
+
     #[test]
-    fn letters_that_are_only_scattered_count_where_nothing_better_is_found() {
-        let helps =
-            |palette: &Palette| -> Vec<&str> { palette.found.iter().map(|&index| palette.all[index].1.help).collect() };
+    fn initials_count_where_nothing_better_is_found_and_scattered_letters_never() {
         assert!(helps(&typed("learn")).iter().all(|help| help.contains("learning")));
-        assert!(helps(&typed("lrngrt")).iter().any(|help| help.contains("learning rate")));
+        assert!(helps(&typed("slr")).iter().any(|help| help.contains("learning rate")));
+        assert!(helps(&typed("lrngrt")).is_empty());
+    }
+
+    #[test]
+    fn other_words_find_what_is_meant() {
+        for (word, meant) in [("export", "report"), ("quit", "Leave"), ("theme", "olours"), ("lr", "learning rate")] {
+            let palette = typed(word);
+            let first = helps(&palette).first().copied().unwrap_or_default().to_owned();
+            assert!(first.contains(meant), "{word}: {:?}", helps(&palette));
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::app::screens::run::{order, pattern};
 use crate::app::screens::{Screen, ScreenKind};
 use crate::app::shared::{Cx, Shared};
 use crate::app::{effect, text};
+use crate::report::quantity;
 use crate::session::diff::{self, Diff};
 use crate::session::{Folder, Manifest};
 
@@ -256,7 +257,7 @@ impl Compare {
         names.extend(all.filter(|_| self.pattern.is_some()));
         names.sort_unstable();
         names.dedup();
-        names.retain(|name| self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(name)));
+        names.retain(|name| self.pattern.as_ref().is_none_or(|pattern| quantity::is_called(name, pattern)));
         order::sort(&mut names, &[], &[], self.pattern.is_some());
         let having = |name: &String| {
             let has = |list: &[String]| list.binary_search(name).is_ok();

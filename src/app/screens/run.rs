@@ -23,6 +23,7 @@ use crate::app::screens::samples::found::Found;
 use crate::app::screens::{Screen, ScreenKind};
 use crate::app::shared::{Cx, Instant, Shared};
 use crate::app::toast::Tone;
+use crate::report::quantity;
 use crate::session::State;
 use crate::session::control::Request;
 
@@ -239,7 +240,7 @@ impl Run {
         let Some(facts) = self.answer.as_ref().and_then(|answer| answer.sessions.first()) else { return };
         let focused = self.series.get(self.focus).cloned();
         let names = facts.metrics.iter().chain(facts.telemetry.iter());
-        let fits = |name: &&String| self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(name));
+        let fits = |name: &&String| self.pattern.as_ref().is_none_or(|pattern| quantity::is_called(name, pattern));
         let mut series: Vec<String> = names.filter(fits).cloned().collect();
         order::sort(&mut series, &self.settings.pinned, &self.settings.order, self.pattern.is_some());
         self.series = series;

@@ -23,9 +23,8 @@ mod columns;
 mod details;
 mod edits;
 mod keys;
-mod pace;
 pub mod start;
-mod steer;
+pub mod steer;
 mod table;
 
 pub use keys::{BINDINGS, Verb};
@@ -33,7 +32,6 @@ pub use keys::{BINDINGS, Verb};
 use columns::Column;
 use details::Details;
 use keys::Hints;
-use pace::Paces;
 use table::Regions;
 
 /// What this screen asks in prompts. Those about a session name it: another may be selected by the time of the answer.
@@ -112,7 +110,6 @@ pub struct Sessions {
     first: usize,
     filter: Filter,
     filter_text: String,
-    paces: Paces,
     details: Option<Details>,
     asked: Option<Asked>,
     /// One that was just started: selected as soon as it is listed.
@@ -191,7 +188,7 @@ impl Sessions {
             }
             Some(column) => rows.sort_by(|&a, &b| {
                 let (left, right) = (&listings[a], &listings[b]);
-                let order = columns::order(column, self.settings.reversed, left, right, &self.paces, shared);
+                let order = columns::order(column, self.settings.reversed, left, right, shared);
                 order.then_with(|| newest_first(a, b))
             }),
         }
@@ -239,7 +236,6 @@ impl Sessions {
 
     /// Everything anew that follows from the list.
     fn refresh(&mut self, cx: &mut Cx<'_>) {
-        self.paces.look(&cx.shared.listings);
         self.arrange(cx.shared);
         self.look_closer(cx);
         refresh_form(cx);

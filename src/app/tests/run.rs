@@ -315,3 +315,19 @@ fn the_hints_of_a_layer_can_be_clicked() {
     driver.click(column as u16, 39);
     assert!(driver.shows("filter ^val") && !driver.shows("> ^val"), "{}", driver.text());
 }
+
+#[test]
+fn the_rate_of_a_run_that_has_ended_is_not_asked_for() {
+    let (_root, mut driver) = open(140, 40, &Fixture::default());
+    driver.key("L");
+    assert!(driver.shows("set lr: ") && !driver.shows("takes effect at the next step"), "{}", driver.text());
+}
+
+#[test]
+fn a_chart_is_found_by_what_stands_on_it() {
+    let (_root, mut driver) = open(140, 40, &Fixture::default());
+    driver.key("/");
+    driver.typed("speed/images$");
+    driver.key("enter");
+    assert!(!driver.shows("no series is called that"), "{}", driver.text());
+}

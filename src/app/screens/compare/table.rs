@@ -206,10 +206,12 @@ fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: 
     if which == Which::Here {
         words.push(match (compare.lens.crosshair, &compare.answer) {
             (Some(x), Some(answer)) => view::place(x, answer.axis, shared),
-            _ => "which left and right set in the charts".to_owned(),
+            _ => "of the crosshair, which left and right set in the charts".to_owned(),
         });
     }
-    if compare.half_life() > 0.0 {
+    let plots = compare.answer.iter().flat_map(|answer| &answer.plots);
+    let is_smoothed = plots.flat_map(|plot| &plot.lines).any(|line| line.smooth_range.is_some());
+    if is_smoothed {
         words.push(format!("smoothed over {} steps", number::value(compare.half_life())));
     }
     if compare.entries.len() > 1 {

@@ -6,6 +6,7 @@ use crate::app::keymap::Binding;
 use crate::app::layers::{self, Confirm, Layer, Prompt};
 use crate::app::screens::ScreenKind;
 use crate::app::screens::run::{HALF_LIVES, Pane, Purpose, Run, Settings, ask_filter, grid, view};
+use crate::app::screens::sessions::steer::takes_commands;
 use crate::app::shared::Cx;
 use crate::app::toast::Tone;
 use crate::session::State;
@@ -190,11 +191,11 @@ pub fn act(run: &mut Run, verb: Verb, cx: &mut Cx<'_>) {
         Verb::Checkpoint => run.request(Request::Checkpoint, cx),
         Verb::Sample => run.request(Request::Sample, cx),
         Verb::LearningRate => {
-            let now = cx
-                .shared
-                .opened()
-                .and_then(|it| it.first_of(&["lr/generator", "lr/adapter", "lr"]))
-                .map(|(_, it)| it.value);
+            let Some(listing) = cx.shared.opened().cloned() else { return };
+            if !takes_commands("set lr", &listing, cx) {
+                return;
+            }
+            let now = listing.first_of(&["lr/generator", "lr/adapter", "lr"]).map(|(_, it)| it.value);
             let prompt = Prompt::new(
                 "learning rate",
                 &now.map(|lr| format!("{lr:e}")).unwrap_or_default(),

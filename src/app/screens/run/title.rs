@@ -3,6 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use crate::app::data::CurvesAnswer;
+use crate::app::eta;
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::report::number;
@@ -27,7 +28,7 @@ pub fn line(shared: &Shared, answer: Option<&CurvesAnswer>) -> Line<'static> {
         Span::raw("  "),
         Span::styled(format!("{sign} {word}"), theme.state(listing.state)),
     ];
-    let mut facts = progress(listing);
+    let mut facts = progress(listing, shared);
     if let Some(problems) = answer.and_then(|it| it.sessions.first()).map(|it| it.problems.len()).filter(|it| *it > 0) {
         facts.push(format!("{problems} unreadable"));
     }
@@ -38,7 +39,7 @@ pub fn line(shared: &Shared, answer: Option<&CurvesAnswer>) -> Line<'static> {
     Line::from(spans)
 }
 
-fn progress(listing: &Listing) -> Vec<String> {
+fn progress(listing: &Listing, shared: &Shared) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(step) = listing.step {
         let all = listing.total_steps.map(|all| format!("/{}", number::count(all.unsigned_abs())));
@@ -48,17 +49,10 @@ fn progress(listing: &Listing) -> Vec<String> {
         facts.push(format!("epoch {epoch:.1}"));
     }
     if listing.state == Some(State::Running) {
-        facts.extend(remaining(listing).map(|left| format!("eta {}", duration(left))));
+        facts.extend(shared.paces.left(listing).map(|left| format!("eta {}", eta::left(left))));
     }
     facts.extend(listing.images_per_sec.map(|speed| format!("{} img/s", number::value(speed))));
     facts
-}
-
-/// Seconds that the steps still to go take at the newest pace.
-pub fn remaining(listing: &Listing) -> Option<f64> {
-    let left = listing.total_steps? - listing.step?;
-    let pace = listing.latest.get("time/step_seconds")?.value;
-    (left >= 0 && pace.is_finite()).then_some(left as f64 * pace)
 }
 
 /// A stretch of time in its two largest units: `1 h 12 m`, `4 m 10 s`, `3 d 2 h`.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use ratatui::style::Style;
 use serde::{Deserialize, Serialize};
 
-use crate::app::screens::sessions::pace::{self, Paces};
+use crate::app::eta;
 use crate::app::shared::Shared;
 use crate::app::text;
 use crate::app::widgets::meter;
@@ -183,14 +183,7 @@ pub fn fitting(listings: &[Listing], width: u16) -> Vec<(Column, u16)> {
 }
 
 /// What a cell shows, piece by piece. `has_eta` says whether there is a column for the offer to resume.
-pub fn cell(
-    column: Column,
-    cells: u16,
-    has_eta: bool,
-    listing: &Listing,
-    paces: &Paces,
-    shared: &Shared,
-) -> Vec<Piece> {
+pub fn cell(column: Column, cells: u16, has_eta: bool, listing: &Listing, shared: &Shared) -> Vec<Piece> {
     let (theme, glyphs) = (&shared.theme, &shared.glyphs);
     let one = |text: String, style: Style| vec![(text, style)];
     let offer = || OFFERS.into_iter().find(|words| words.len() <= usize::from(cells)).unwrap_or_default().to_owned();
@@ -222,7 +215,7 @@ pub fn cell(
             one(of(listing.step.map(count), listing.total_steps.map(count), glyphs.none), theme.dim)
         }
         Column::Eta if crashed => one(offer(), theme.warn),
-        Column::Eta => one(paces.left(listing).map(pace::left).unwrap_or_default(), theme.text),
+        Column::Eta => one(shared.paces.left(listing).map(eta::left).unwrap_or_default(), theme.text),
         Column::Loss => listing.loss().map(|(_, loss)| measured(loss, shared)).unwrap_or_default(),
         Column::Trend => {
             let values = shrunk(&listing.trend.values(), usize::from(cells));
@@ -241,7 +234,7 @@ pub fn cell(
         Column::Best => best(listing).map(|(_, best)| measured(best, shared)).unwrap_or_default(),
         Column::Speed => one(listing.images_per_sec.map(number::value).unwrap_or_default(), theme.text),
         Column::Device => one(listing.device.clone().unwrap_or_default(), theme.dim),
-        Column::Age => one(listing.age_secs(shared.now).map(pace::ago).unwrap_or_default(), theme.dim),
+        Column::Age => one(listing.age_secs(shared.now).map(eta::ago).unwrap_or_default(), theme.dim),
         Column::Tags => one(listing.tags.join(" "), theme.dim),
     }
 }
@@ -293,7 +286,7 @@ pub fn best(listing: &Listing) -> Option<(&str, Latest)> {
 
 /// Which of two sessions comes first by a column: what one looks for stands above (low losses, good metrics, fast and
 /// young sessions). Sessions without a value come last, whichever way round.
-pub fn order(column: Column, reversed: bool, a: &Listing, b: &Listing, paces: &Paces, shared: &Shared) -> Ordering {
+pub fn order(column: Column, reversed: bool, a: &Listing, b: &Listing, shared: &Shared) -> Ordering {
     let turn = |order: Ordering| if reversed { order.reverse() } else { order };
     let texts = |a: &str, b: &str| match (a.is_empty(), b.is_empty()) {
         (false, false) => turn(a.to_lowercase().cmp(&b.to_lowercase())),
@@ -314,7 +307,7 @@ pub fn order(column: Column, reversed: bool, a: &Listing, b: &Listing, paces: &P
         Column::Epoch => numbers(&|it| it.epoch.map(|epoch| -epoch)),
         Column::Progress => numbers(&|it| it.progress().map(|share| -share)),
         Column::Steps => numbers(&|it| it.step.map(|step| -(step as f64))),
-        Column::Eta => numbers(&|it| paces.left(it)),
+        Column::Eta => numbers(&|it| shared.paces.left(it)),
         Column::Loss | Column::Trend => numbers(&|it| it.loss().map(|(_, loss)| loss.value)),
         Column::Metric => metric_order(a, b, newest_metric, &numbers),
         Column::Best => metric_order(a, b, best, &numbers),

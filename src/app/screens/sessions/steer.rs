@@ -32,7 +32,7 @@ pub fn act(verb: Verb, listing: &Listing, cx: &mut Cx<'_>) {
 }
 
 /// Whether the session's process can be asked for `what`; if not, why is said.
-fn takes_commands(what: &str, listing: &Listing, cx: &mut Cx<'_>) -> bool {
+pub fn takes_commands(what: &str, listing: &Listing, cx: &mut Cx<'_>) -> bool {
     let name = &listing.name;
     let why = match listing.state {
         Some(State::Running | State::Paused) => return true,

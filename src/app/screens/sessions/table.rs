@@ -173,7 +173,7 @@ fn line(
     let mut x = place.x + MARGIN;
     for &(column, cells) in shown {
         let right = (x + cells).min(place.right());
-        let pieces = columns::cell(column, cells, has_eta, listing, &sessions.paces, shared);
+        let pieces = columns::cell(column, cells, has_eta, listing, shared);
         let width: usize = pieces.iter().map(|(piece, _)| text::width(piece)).sum();
         let mut at = if column.is_right() { x + cells.saturating_sub(width as u16) } else { x };
         for (piece, style) in pieces {

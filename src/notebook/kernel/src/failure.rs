@@ -64,12 +64,13 @@ pub fn of_compiler(errors: &[CompilationError], sent: &Sent<'_>) -> Vec<Failure>
 }
 
 fn of_one(error: &CompilationError, sent: &Sent<'_>) -> Failure {
+    let said = words(error.message().trim_end());
     let spans = error.spanned_messages().iter().filter_map(|message| {
         let span = message.span?;
         let from = Place { line: span.start_line, column: span.start_column };
         let to = Place { line: span.end_line, column: span.end_column };
-        let repeats = message.label.ends_with(&error.message());
-        let label = if repeats { String::new() } else { message.label.clone() };
+        let label = words(&message.label);
+        let label = if label.ends_with(&said) { String::new() } else { label };
         Some(sent.span(from, to, label, message.is_primary))
     });
     let mut help = error.help();
@@ -83,7 +84,7 @@ fn of_one(error: &CompilationError, sent: &Sent<'_>) -> Failure {
         // The value that would be shown, wrapped in code that is not the user's.
         spans.extend(sent.last_statement());
     }
-    let mut message = format!("{}{code}", error.message().trim_end());
+    let mut message = format!("{said}{code}");
     if let Some(words) = linkers_words(&error.rendered()) {
         message = format!("{message}\n{words}");
     }
@@ -94,6 +95,11 @@ fn of_one(error: &CompilationError, sent: &Sent<'_>) -> Failure {
         help: (!help.is_empty()).then(|| help.join("\n")),
         lost: Lost::Nothing,
     }
+}
+
+/// What rustc says, without the names of what evcxr puts behind a cell.
+fn words(text: &str) -> String {
+    text.replace("`evcxr_variable_store`", "the end of the cell").replace("<end of input>", "the end of the cell")
 }
 
 /// Whether the linker found the client's library wanting, which no cell can be blamed for.

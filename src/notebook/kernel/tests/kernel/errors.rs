@@ -123,3 +123,12 @@ fn what_is_no_rust_is_a_compile_error() {
     }
     assert_eq!(kernel.value("1"), "1");
 }
+
+#[test]
+fn what_follows_a_cell_is_not_named() {
+    let mut kernel = shared();
+    let answer = kernel.exec("let x = 1");
+    let failure = answer.failure();
+    assert!(failure.message.starts_with("expected `;`, found the end of the cell"), "{failure:?}");
+    assert!(!format!("{failure:?}").contains("evcxr"), "{failure:?}");
+}

@@ -10,6 +10,8 @@ use crate::session::{Listing, State};
 const WINDOW: SignedDuration = SignedDuration::from_secs(180);
 /// Before a run was watched for so long, its own step time is the better guess.
 const LEAST_SECS: f64 = 8.0;
+/// Steps before a run's own step time says anything.
+const WARM: i64 = 10;
 /// The series with the time of a step.
 const STEP_SECONDS: &str = "time/step_seconds";
 
@@ -42,14 +44,15 @@ impl Paces {
         }
     }
 
-    /// Seconds until a session that runs has done all its steps.
+    /// Seconds until a session that runs has done all its steps: one answer, wherever it is asked.
     pub fn left(&self, listing: &Listing) -> Option<f64> {
         if listing.state != Some(State::Running) {
             return None;
         }
         let steps = (listing.total_steps? - listing.step?).max(0) as f64;
         let watched = self.0.get(&listing.id).and_then(Pace::step_secs);
-        let own = || listing.latest.get(STEP_SECONDS).map(|latest| latest.value);
+        // The first steps are slower than any other.
+        let own = || listing.latest.get(STEP_SECONDS).filter(|latest| latest.step >= WARM).map(|latest| latest.value);
         let secs = steps * watched.or_else(own)?;
         secs.is_finite().then_some(secs)
     }
@@ -123,10 +126,12 @@ mod tests {
     #[test]
     fn the_first_guess_is_the_step_time_then_the_pace_that_was_seen() {
         let mut paces = Paces::default();
-        paces.look(&[at(0, 0)]);
-        assert_eq!(paces.left(&at(0, 0)), Some(70_000.0));
-        paces.look(&[at(10, 20)]);
-        assert_eq!(paces.left(&at(10, 20)), Some(9_980.0 * 0.5));
+        paces.look(&[at(0, 2)]);
+        assert_eq!(paces.left(&at(0, 2)), None, "the first steps are slow");
+        paces.look(&[at(4, 10)]);
+        assert_eq!(paces.left(&at(4, 10)), Some(9_990.0 * 7.0));
+        paces.look(&[at(10, 22)]);
+        assert_eq!(paces.left(&at(10, 22)), Some(9_978.0 * 0.5));
     }
 
     #[test]
