@@ -23,7 +23,7 @@ mod metric;
 mod rules;
 mod sd_lora;
 mod source;
-mod suggest;
+pub(crate) mod suggest;
 mod syntax;
 mod write;
 

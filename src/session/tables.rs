@@ -13,6 +13,7 @@ use polars::sql::SQLContext;
 
 use super::events::{self, EventLine};
 use super::{Folder, Listing, SessionError, listing};
+use crate::config::suggest;
 use crate::record::{Frames, RecordError, schema, threads};
 
 /// The tables, in the order in which errors name them.
@@ -31,8 +32,8 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// It names none of the tables.
-    #[error("the query names no table: there are {}", TABLES.join(", "))]
-    NoTable,
+    #[error("{}; there are {}", unknown(.0.as_deref()), TABLES.join(", "))]
+    NoTable(Option<String>),
     /// polars does not understand it, or cannot do it.
     #[error("{what}; {hint}")]
     Refused {
@@ -74,7 +75,7 @@ impl Tables {
     pub fn query(&mut self, folders: &[Folder], sql: &str) -> Result<Answer, QueryError> {
         let named = named(sql);
         if named.is_empty() {
-            return Err(QueryError::NoTable);
+            return Err(QueryError::NoTable(meant(sql)));
         }
         let mut context = SQLContext::new();
         let mut warnings = Vec::new();
@@ -141,6 +142,21 @@ fn named(sql: &str) -> Vec<&'static str> {
     let code: String = sql.split('\'').step_by(2).collect::<Vec<_>>().join(" ");
     let words: Vec<&str> = code.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
     TABLES.into_iter().filter(|table| words.iter().any(|word| word.eq_ignore_ascii_case(table))).collect()
+}
+
+/// What stands where a table should.
+fn meant(sql: &str) -> Option<String> {
+    let mut words = sql.split_whitespace().skip_while(|word| !word.eq_ignore_ascii_case("from")).skip(1);
+    let word = words.next()?.trim_matches(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+fn unknown(meant: Option<&str>) -> String {
+    let Some(meant) = meant else { return "the query names no table".to_owned() };
+    match suggest::nearest(meant, TABLES).as_slice() {
+        [] => format!("there is no table `{meant}`"),
+        near => format!("there is no table `{meant}`; did you mean {}", near.join(" or ")),
+    }
 }
 
 /// A folder's rows, and what is to be kept of them.
@@ -250,5 +266,15 @@ mod tests {
         assert_eq!(named("SELECT count(*) FROM Events e JOIN sessions USING (session)"), ["sessions", "events"]);
         assert_eq!(named("select 'it''s metrics'"), [""; 0]);
         assert_eq!(named("select my_metrics from telemetry2"), [""; 0]);
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_is_named_with_what_is_near() {
+        let said = |sql: &str| query(&[], sql).unwrap_err().to_string();
+        assert!(
+            said("select nothing from metricz").starts_with("there is no table `metricz`; did you mean metrics; there")
+        );
+        assert!(said("select * FROM \"losses\" where x").starts_with("there is no table `losses`; there are"));
+        assert!(said("select 1").starts_with("the query names no table; there are"));
     }
 }

@@ -40,16 +40,23 @@ fn legend(plot: &Plot, shared: &Shared, width: u16, title: usize) -> Vec<(String
     let names = apart(&plot.series[..shown].iter().map(|series| series.name.as_str()).collect::<Vec<_>>());
     // Beside the title and the number of points, and with a space after each.
     let room = usize::from(width).saturating_sub(title + 22 + if left_out > 0 { 20 } else { 0 });
-    let each = (room / shown).saturating_sub(1).min(28);
+    let most = longest(&names, room);
     let mut words: Vec<(String, Style)> = names
         .iter()
         .zip(shared.theme.series)
-        .map(|(name, style)| (text::fit(name, each, shared.glyphs.ellipsis), style))
+        .map(|(name, style)| (text::fit_ends(name, most, shared.glyphs.ellipsis), style))
         .collect();
     if left_out > 0 {
         words.push((format!("{left_out} more not drawn"), shared.theme.warn));
     }
     words
+}
+
+/// How long a name may be so that all of them, with a space after each, fit into the room.
+fn longest(names: &[String], room: usize) -> usize {
+    let widths: Vec<usize> = names.iter().map(|name| text::width(name)).collect();
+    let needed = |most: usize| widths.iter().map(|width| (*width).min(most) + 1).sum::<usize>();
+    (1..=widths.iter().copied().max().unwrap_or(0)).rev().find(|most| needed(*most) <= room).unwrap_or(0)
 }
 
 /// Names without the words at their end that all of them share: what tells them apart is at their beginning.
@@ -84,6 +91,13 @@ fn histogram(plot: &Plot, shared: &Shared, area: Rect, buffer: &mut Buffer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_that_have_no_room_are_shortened() {
+        let names = ["loss/g".to_owned(), "a-very-long-name-of-a-run".to_owned()];
+        assert_eq!((longest(&names, 40), longest(&names, 20), longest(&names, 1)), (25, 12, 0));
+        assert_eq!(longest(&[], 10), 0);
+    }
 
     #[test]
     fn names_are_cut_to_what_tells_them_apart() {
