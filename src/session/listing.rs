@@ -159,6 +159,12 @@ impl Listing {
         chosen.or_else(|| self.latest.keys().map(String::as_str).find(|name| Metric::of_series(name).is_some()))
     }
 
+    /// The best value of [`Self::metric`], with its name.
+    pub fn best_value(&self) -> Option<(&str, Latest)> {
+        let name = self.metric()?;
+        self.best.get(name).map(|best| (name, *best))
+    }
+
     /// The newest value of the first of `names` that there is, with its name.
     pub fn first_of<'a>(&self, names: &[&'a str]) -> Option<(&'a str, Latest)> {
         names.iter().find_map(|name| self.latest.get(*name).map(|latest| (*name, *latest)))

@@ -84,7 +84,8 @@ fn colour(driver: &mut Driver, title: &str, right: u16, down: u16) -> [u8; 3] {
 fn the_newest_samples_are_shown_first_with_what_was_measured_then() {
     let (_root, mut driver) = open(140, 40);
     let text = driver.text();
-    assert!(text.contains("step 400") && text.contains("8 of 8") && text.contains("following"), "{text}");
+    assert!(text.contains("step 400") && text.contains("8 of 8"), "{text}");
+    assert!(!text.contains("following"), "nothing comes any more: {text}");
     assert!(text.contains("val/l1") && text.contains("epoch 8.0"), "{text}");
     assert_eq!(colour(&mut driver, "input", 3, 3), INPUT);
     assert_eq!(colour(&mut driver, "target", 3, 3), TARGET);
@@ -95,7 +96,7 @@ fn the_newest_samples_are_shown_first_with_what_was_measured_then() {
 fn steps_and_samples_are_scrubbed_and_the_end_is_followed_again() {
     let (_root, mut driver) = open(140, 40);
     driver.key("left");
-    assert!(driver.shows("step 350") && driver.shows("7 of 8") && !driver.shows("following"), "{}", driver.text());
+    assert!(driver.shows("step 350") && driver.shows("7 of 8"), "{}", driver.text());
     assert_eq!(colour(&mut driver, "prediction", 3, 3), [grey(350); 3]);
     driver.key("home");
     assert!(driver.shows("step 50 · 1 of 8"));
@@ -103,7 +104,43 @@ fn steps_and_samples_are_scrubbed_and_the_end_is_followed_again() {
     assert!(driver.shows("step 100") && driver.shows("sample 2 of 2"), "{}", driver.text());
     assert_eq!(colour(&mut driver, "prediction", 3, 3), [grey(100), 0, 0]);
     driver.keys(&["down", "up", "up", "pagedown"]);
-    assert!(driver.shows("step 400") && driver.shows("sample 1 of 2") && driver.shows("following"));
+    assert!(driver.shows("step 400") && driver.shows("sample 1 of 2"));
+}
+
+#[test]
+fn the_newest_samples_of_a_run_are_followed_until_another_step_is_looked_at() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = session(root.path(), &Fixture { state: State::Running, ..Fixture::default() }, &STEPS);
+    let _lock = Lock::acquire(&folder).unwrap();
+    let mut driver = driver(root.path(), 140, 40);
+    assert!(driver.shows("following"), "{}", driver.text());
+    driver.key("left");
+    assert!(!driver.shows("following"), "{}", driver.text());
+    driver.key("right");
+    assert!(driver.shows("following"), "{}", driver.text());
+}
+
+#[test]
+fn the_best_step_is_marked_and_one_key_away() {
+    let (_root, mut driver) = open(140, 40);
+    driver.key("home");
+    let line = driver.text().lines().find(|line| line.starts_with(" ┃")).map(str::to_owned);
+    assert!(line.is_some_and(|line| line.trim_end().ends_with('*')), "{}", driver.text());
+    driver.key("b");
+    let text = driver.text();
+    assert!(text.contains("the best val/l1, ") && text.contains("was measured at step 400"), "{text}");
+    assert!(text.contains("step 400 · 8 of 8"), "{text}");
+}
+
+#[test]
+fn a_key_brings_the_view_in_which_it_shows() {
+    let (_root, mut driver) = open(140, 40);
+    driver.key("o");
+    assert!(driver.shows("wipe"), "{}", driver.text());
+    driver.key("+");
+    assert!(driver.shows("difference"), "{}", driver.text());
+    driver.key("<");
+    assert!(driver.shows("wipe"), "{}", driver.text());
 }
 
 #[test]
@@ -200,7 +237,7 @@ fn another_marked_session_is_compared_at_the_step_before() {
     let mut driver = driver(root.path(), 140, 40);
     driver.app.shared.marked = vec![Fixture::default().id.to_owned(), other.id.to_owned()];
     driver.event(Event::Listings(list(root.path()).unwrap()));
-    driver.keys(&["o", "v"]);
+    driver.keys(&["o", "o"]);
     assert!(driver.shows("other, step 190"), "{}", driver.text());
     assert_eq!(colour(&mut driver, "other, step 190", 2, 3), [grey(190); 3]);
     driver.keys(&["home", "right"]);

@@ -5,6 +5,7 @@ use crate::app::keymap::Binding;
 use crate::app::screens::samples::{Against, Samples, View};
 use crate::app::shared::Cx;
 use crate::app::toast::Tone;
+use crate::report::number;
 use crate::session::State;
 use crate::session::control::Request;
 
@@ -31,6 +32,8 @@ pub enum Verb {
     PanUp,
     /// Downwards.
     PanDown,
+    /// To the step that was measured best.
+    Best,
     /// Show the newest as it comes.
     Follow,
     /// Samples now.
@@ -61,6 +64,7 @@ pub const BINDINGS: &[Binding] = &[
     key(&["J", "shift-down"], Verb::PanDown, "", "Zoomed: downwards"),
     key(&["+", "="], Verb::Finer, "", "Difference: a smaller scale, for smaller differences"),
     key(&["-"], Verb::Coarser, "", "Difference: a larger scale"),
+    key(&["b"], Verb::Best, "best", "Go to the step that was measured best on held-out pairs, or next before it"),
     key(&["f"], Verb::Follow, "follow", "Show the newest samples as they come"),
     key(&["i"], Verb::Sample, "sample now", "Let the session write samples now"),
 ];
@@ -75,9 +79,15 @@ pub fn act(samples: &mut Samples, verb: Verb, cx: &mut Cx<'_>) {
     match verb {
         Verb::View => samples.settings.view = samples.settings.view.next(),
         Verb::Mark => mark(samples, cx),
+        // What a key does must show: it brings the view that it belongs to.
+        Verb::Against if samples.settings.view == View::Triple => samples.settings.view = View::Wipe,
         Verb::Against => samples.against = samples.next_against(cx.shared),
+        Verb::SeamLeft | Verb::SeamRight if samples.settings.view != View::Wipe => samples.settings.view = View::Wipe,
         Verb::SeamLeft => seam(samples, -SEAM),
         Verb::SeamRight => seam(samples, SEAM),
+        Verb::Finer | Verb::Coarser if samples.settings.view != View::Difference => {
+            samples.settings.view = View::Difference;
+        }
         Verb::Zoom => samples.zoom_to(if samples.seen.zoom >= 4 { 1 } else { samples.seen.zoom * 2 }),
         Verb::PanLeft => samples.pan(-PAN, 0),
         Verb::PanRight => samples.pan(PAN, 0),
@@ -89,6 +99,7 @@ pub fn act(samples: &mut Samples, verb: Verb, cx: &mut Cx<'_>) {
                 samples.newest();
             }
         }
+        Verb::Best => best(samples, cx),
         Verb::Sample => sample(cx),
         Verb::Finer => samples.settings.scale = (samples.settings.scale + 1).min(super::SCALES.len() - 1),
         Verb::Coarser => samples.settings.scale = samples.settings.scale.saturating_sub(1),
@@ -108,6 +119,20 @@ fn mark(samples: &mut Samples, cx: &mut Cx<'_>) {
         let next = if samples.settings.view == View::Triple { "; v shows others beside it" } else { "" };
         cx.say(format!("A is step {step}{next}"), Tone::Plain);
     }
+}
+
+fn best(samples: &mut Samples, cx: &mut Cx<'_>) {
+    let found = cx.shared.opened().and_then(|listing| {
+        let (name, best) = listing.best_value()?;
+        Some((best.step, format!("the best {name}, {}, was measured at step {}", number::value(best.value), best.step)))
+    });
+    let Some((step, words)) = found else {
+        cx.say("nothing was measured on held-out pairs", Tone::Warn);
+        return;
+    };
+    let Some(at) = samples.own().and_then(|own| own.at(step)) else { return };
+    samples.go_to(at);
+    cx.say(words, Tone::Plain);
 }
 
 fn seam(samples: &mut Samples, by: i32) {

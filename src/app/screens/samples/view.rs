@@ -168,7 +168,8 @@ fn foot(samples: &Samples, own: &Found, shared: &Shared, area: Rect, buffer: &mu
     if samples.seen.zoom > 1 {
         write!(right, "{dot}{}x", samples.seen.zoom).ok();
     }
-    if samples.follow {
+    let goes_on = shared.listing(&own.id).and_then(|listing| listing.state).is_some_and(State::is_active);
+    if samples.follow && goes_on {
         write!(right, "{dot}following").ok();
     }
     right.push(' ');
@@ -185,7 +186,9 @@ fn foot(samples: &Samples, own: &Found, shared: &Shared, area: Rect, buffer: &mu
     }
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..row(1) };
     let steps: Vec<i64> = own.steps.iter().map(|it| it.step).collect();
-    let marks: Vec<(i64, char)> = samples.mark.map(|step| (step, 'A')).into_iter().collect();
+    let best = shared.listing(&own.id).and_then(|listing| own.at(listing.best_value()?.1.step));
+    let best = best.and_then(|at| own.steps.get(at)).map(|step| (step.step, '*'));
+    let marks: Vec<(i64, char)> = best.into_iter().chain(samples.mark.map(|step| (step, 'A'))).collect();
     ticks::draw(&steps, samples.at, &marks, shared, line, buffer);
     hits.push(line, Target::Pane(TICKS));
     if row(2).height > 0 {

@@ -231,7 +231,7 @@ pub fn cell(column: Column, cells: u16, has_eta: bool, listing: &Listing, shared
             }
             None => Vec::new(),
         },
-        Column::Best => best(listing).map(|(_, best)| measured(best, shared)).unwrap_or_default(),
+        Column::Best => listing.best_value().map(|(_, best)| measured(best, shared)).unwrap_or_default(),
         Column::Speed => one(listing.images_per_sec.map(number::value).unwrap_or_default(), theme.text),
         Column::Device => one(listing.device.clone().unwrap_or_default(), theme.dim),
         Column::Age => one(listing.age_secs(shared.now).map(eta::ago).unwrap_or_default(), theme.dim),
@@ -278,12 +278,6 @@ pub fn newest_metric(listing: &Listing) -> Option<(&str, Latest)> {
     listing.latest.get(name).map(|latest| (name, *latest))
 }
 
-/// Its best value.
-pub fn best(listing: &Listing) -> Option<(&str, Latest)> {
-    let name = listing.metric()?;
-    listing.best.get(name).map(|best| (name, *best))
-}
-
 /// Which of two sessions comes first by a column: what one looks for stands above (low losses, good metrics, fast and
 /// young sessions). Sessions without a value come last, whichever way round.
 pub fn order(column: Column, reversed: bool, a: &Listing, b: &Listing, shared: &Shared) -> Ordering {
@@ -310,7 +304,7 @@ pub fn order(column: Column, reversed: bool, a: &Listing, b: &Listing, shared: &
         Column::Eta => numbers(&|it| shared.paces.left(it)),
         Column::Loss | Column::Trend => numbers(&|it| it.loss().map(|(_, loss)| loss.value)),
         Column::Metric => metric_order(a, b, newest_metric, &numbers),
-        Column::Best => metric_order(a, b, best, &numbers),
+        Column::Best => metric_order(a, b, Listing::best_value, &numbers),
         Column::Speed => numbers(&|it| it.images_per_sec.map(|speed| -speed)),
         Column::Age => numbers(&|it| it.age_secs(shared.now)),
     }

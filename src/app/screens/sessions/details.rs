@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::app::effect::{self, Lane};
+use crate::app::screens::sessions::Reply;
 use crate::app::screens::sessions::keys::Hints;
-use crate::app::screens::sessions::{Reply, columns};
 use crate::app::shared::{Cx, Shared};
 use crate::app::text;
 use crate::report::number;
@@ -97,7 +97,7 @@ fn facts(listing: &Listing, details: Option<&Details>) -> Vec<String> {
             (_, None) => facts.push("no checkpoint".to_owned()),
         }
     }
-    if let Some((name, best)) = columns::best(listing) {
+    if let Some((name, best)) = listing.best_value() {
         facts.push(format!("best {name} {} at step {}", number::value(best.value), count(best.step)));
     }
     if let Some(parent) = &listing.parent {
