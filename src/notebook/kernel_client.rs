@@ -1,6 +1,7 @@
 //! How the kernel stands, as its client knows it: what was asked, what is running, why it is dead. No process here:
 //! what is to be done outside is given back as [`Wish`]es, and what happens there comes in as [`News`].
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -55,6 +56,13 @@ pub struct Missing {
     pub what: String,
     /// What to do about it.
     pub help: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.what)?;
+        if self.help.is_empty() { Ok(()) } else { write!(out, "; {}", self.help) }
+    }
 }
 
 /// How the kernel stands.

@@ -58,7 +58,7 @@ pub fn find() -> Result<PathBuf, Missing> {
         } else {
             Err(Missing {
                 what: format!("{PROGRAM_ENV} names {}, which is no program", named.display()),
-                help: format!("correct or unset {PROGRAM_ENV}. {STILL}"),
+                help: format!("correct or unset {PROGRAM_ENV}"),
             })
         };
     }
@@ -66,12 +66,9 @@ pub fn find() -> Result<PathBuf, Missing> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     candidates(&own, std::env::split_paths(&path)).find(|path| is_program(path)).ok_or_else(|| Missing {
         what: format!("{PROGRAM}, which runs cells, is not installed"),
-        help: format!("build it with `just kernel`, or put {PROGRAM} beside atelier or on the PATH. {STILL}"),
+        help: format!("build it with `just kernel`, or put {PROGRAM} beside atelier or on the PATH"),
     })
 }
-
-/// What needs no kernel.
-const STILL: &str = "Questions in SQL work without it.";
 
 /// Where it may be, best first.
 fn candidates(own: &Path, path: impl Iterator<Item = PathBuf>) -> impl Iterator<Item = PathBuf> {
@@ -112,7 +109,7 @@ impl Process {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let failed = |error: io::Error| Missing {
             what: format!("{} cannot be started: {error}", program.display()),
-            help: format!("build it anew with `just kernel`. {STILL}"),
+            help: format!("build it anew with `just kernel`"),
         };
         let mut child = command.spawn().map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -363,6 +360,6 @@ mod tests {
             Process::start(&Setup { program: Some("/nowhere/kernel".into()), ..Setup::default() }, 1, |_| true);
         let missing = missing.unwrap_err();
         assert!(missing.what.contains("/nowhere/kernel cannot be started"), "{missing:?}");
-        assert!(missing.help.contains("SQL"), "{missing:?}");
+        assert!(missing.help.contains("just kernel"), "{missing:?}");
     }
 }

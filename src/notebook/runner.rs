@@ -12,6 +12,9 @@ use super::kernel_client::{Client, Happening, News, Standing, Wish};
 use super::protocol::{self, Completion, Event, Failure, FailureKind, Op, Variable, What};
 use crate::session::notebook::{Captured, Lost, Output, Place, Problem, Stream};
 
+/// The kind of a problem that ended the kernel or the process of the cells.
+const CRASH: &str = "crash";
+
 /// What is to be done outside.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Do {
@@ -342,12 +345,16 @@ impl Runner {
                 if self.client.garbled() {
                     let why = format!("it speaks another language than this program: `{line}`");
                     let mut todo = vec![Do::Kernel(Wish::End)];
-                    todo.extend(self.died(why, "install atelier and atelier-kernel of one version", now));
+                    todo.extend(self.died(CRASH, why, "install atelier and atelier-kernel of one version", now));
                     return todo;
                 }
                 Vec::new()
             }
-            Happening::Missing(missing) => self.died(missing.what, &missing.help, now),
+            Happening::Missing(missing) => {
+                let todo = self.died("no kernel", missing.what.clone(), &missing.help, now);
+                self.client.died(missing.to_string());
+                todo
+            }
             Happening::Ended(complaint) => {
                 // What it said of itself before it ended says more than that it ended.
                 let why = match &self.client.standing {
@@ -355,12 +362,12 @@ impl Runner {
                     _ if complaint.is_empty() => "the kernel's process ended".to_owned(),
                     _ => format!("the kernel's process ended: {}", last_lines(&complaint)),
                 };
-                self.died(why, "0 0 starts it again", now)
+                self.died(CRASH, why, "0 0 starts it again", now)
             }
         }
     }
 
-    fn died(&mut self, why: String, help: &str, now: Timestamp) -> Vec<Do> {
+    fn died(&mut self, kind: &str, why: String, help: &str, now: Timestamp) -> Vec<Do> {
         let mut todo = Vec::new();
         let waiting: Vec<CellId> = self.queue.drain(..).collect();
         self.failed(FailureKind::Crash, &why, Lost::Everything, now, &mut todo);
@@ -369,7 +376,7 @@ impl Runner {
             let Some(entry) = document.get_mut(id) else { continue };
             let source = entry.cell.source().to_owned();
             let problem =
-                Problem { kind: "crash".to_owned(), message: why.clone(), help: help.to_owned(), ..Problem::default() };
+                Problem { kind: kind.to_owned(), message: why.clone(), help: help.to_owned(), ..Problem::default() };
             entry.outputs = vec![Output::Problem(problem)];
             document.end(id, Finished { source, ok: false, ms: 0, at: now, order: 0 });
         }
@@ -398,7 +405,7 @@ impl Runner {
                 self.show_phase(now);
                 if let Standing::Dead(why) = &self.client.standing {
                     let why = why.clone();
-                    todo.extend(self.died(why, "questions in SQL still work", now));
+                    todo.extend(self.died(CRASH, why, "questions in SQL still work", now));
                 }
             }
             What::Stdout { text } => self.wrote(Stream::Stdout, &text),
@@ -504,7 +511,7 @@ fn word(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Compile => "compile",
         FailureKind::Panic => "panic",
-        FailureKind::Crash => "crash",
+        FailureKind::Crash => CRASH,
         FailureKind::Interrupted => "interrupted",
         FailureKind::Refused => "refused",
         FailureKind::Internal => "internal",

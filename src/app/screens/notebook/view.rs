@@ -192,7 +192,7 @@ fn kernel(notebook: &Notebook, shared: &Shared) -> (String, Style) {
         Kernel::Ready => ("kernel ready".to_owned(), theme.good),
         Kernel::Compiling(at) => (format!("compiling {}", since(*at)), theme.accent),
         Kernel::Running(at) => (format!("running {}", since(*at)), theme.accent),
-        Kernel::Dead(_) => ("kernel dead".to_owned(), theme.bad),
+        Kernel::Dead(_) => ("no kernel".to_owned(), theme.bad),
     }
 }
 

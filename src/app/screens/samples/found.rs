@@ -69,6 +69,11 @@ impl Found {
         Some(self.steps.partition_point(|it| it.step <= step).saturating_sub(1))
     }
 
+    /// The place of the step nearest to `step`.
+    pub fn nearest(&self, step: i64) -> Option<usize> {
+        (0..self.steps.len()).min_by_key(|&at| self.steps[at].step.abs_diff(step))
+    }
+
     /// The newest value of a metric that was measured at `step` or before.
     pub fn value(&self, metric: &str, step: i64) -> Option<Validated> {
         let values = self.values.get(metric)?;

@@ -64,7 +64,12 @@ pub const BINDINGS: &[Binding] = &[
     key(&["J", "shift-down"], Verb::PanDown, "", "Zoomed: downwards"),
     key(&["+", "="], Verb::Finer, "", "Difference: a smaller scale, for smaller differences"),
     key(&["-"], Verb::Coarser, "", "Difference: a larger scale"),
-    key(&["b"], Verb::Best, "best", "Go to the step that was measured best on held-out pairs, or next before it"),
+    key(
+        &["b"],
+        Verb::Best,
+        "best",
+        "Go to the step that was measured best on held-out pairs, or the nearest with samples",
+    ),
     key(&["f"], Verb::Follow, "follow", "Show the newest samples as they come"),
     key(&["i"], Verb::Sample, "sample now", "Let the session write samples now"),
 ];
@@ -130,9 +135,12 @@ fn best(samples: &mut Samples, cx: &mut Cx<'_>) {
         cx.say("nothing was measured on held-out pairs", Tone::Warn);
         return;
     };
-    let Some(at) = samples.own().and_then(|own| own.at(step)) else { return };
+    let Some(own) = samples.own() else { return };
+    let Some(at) = own.nearest(step) else { return };
+    let shown = own.steps[at].step;
+    let nearest = if shown == step { String::new() } else { format!("; step {shown} is the nearest with samples") };
     samples.go_to(at);
-    cx.say(words, Tone::Plain);
+    cx.say(words + &nearest, Tone::Plain);
 }
 
 fn seam(samples: &mut Samples, by: i32) {

@@ -186,7 +186,7 @@ fn foot(samples: &Samples, own: &Found, shared: &Shared, area: Rect, buffer: &mu
     }
     let line = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..row(1) };
     let steps: Vec<i64> = own.steps.iter().map(|it| it.step).collect();
-    let best = shared.listing(&own.id).and_then(|listing| own.at(listing.best_value()?.1.step));
+    let best = shared.listing(&own.id).and_then(|listing| own.nearest(listing.best_value()?.1.step));
     let best = best.and_then(|at| own.steps.get(at)).map(|step| (step.step, '*'));
     let marks: Vec<(i64, char)> = best.into_iter().chain(samples.mark.map(|step| (step, 'A'))).collect();
     ticks::draw(&steps, samples.at, &marks, shared, line, buffer);
