@@ -109,7 +109,7 @@ impl Process {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let failed = |error: io::Error| Missing {
             what: format!("{} cannot be started: {error}", program.display()),
-            help: format!("build it anew with `just kernel`"),
+            help: "build it anew with `just kernel`".to_owned(),
         };
         let mut child = command.spawn().map_err(failed)?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())

@@ -132,14 +132,10 @@ pub struct Listing {
 const SPEED: &str = "speed/images_per_sec";
 
 impl Listing {
-    /// Seconds since it started (while alive) or since it was last heard of.
+    /// Seconds since it was made: no end and no restart makes it younger.
     pub fn age_secs(&self, now: Timestamp) -> Option<f64> {
-        let since = if self.state.is_some_and(State::is_active) {
-            self.started
-        } else {
-            self.ended.or(self.last_recorded).or(self.started)
-        };
-        Some(now.duration_since(since?).as_secs_f64().max(0.0))
+        let since = self.created.or(self.started).or(self.last_recorded)?;
+        Some(now.duration_since(since).as_secs_f64().max(0.0))
     }
 
     /// The share of its steps that is done, 0 to 1.
