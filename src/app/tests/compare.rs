@@ -142,6 +142,27 @@ fn only_what_differs_in_the_configs_is_listed() {
 }
 
 #[test]
+fn configs_of_sessions_with_one_name_stand_under_their_ids() {
+    let root = tempfile::tempdir().unwrap();
+    let twins = ["260304-120000-twin", "260304-130000-twin"];
+    for (seed, id) in (1..).zip(twins) {
+        Fixture {
+            id,
+            seed,
+            config: "track = \"pix2pixhd\"\nseed = 1\n".replace('1', &seed.to_string()).as_str(),
+            ..Fixture::default()
+        }
+        .make(root.path());
+    }
+    let mut driver = Driver::new(root.path(), 140, 40);
+    driver.app.shared.marked = twins.map(str::to_owned).to_vec();
+    driver.keys(&["3", "d"]);
+    let text = driver.text();
+    let heads = text.lines().skip_while(|line| !line.contains("differ")).nth(1).unwrap_or_default();
+    assert!(twins.iter().all(|id| heads.contains(id)), "{text}");
+}
+
+#[test]
 fn series_that_only_some_have_come_last_and_say_so() {
     let root = tempfile::tempdir().unwrap();
     make(root.path());
