@@ -19,6 +19,9 @@ const SUFFIXES: [(&str, (&str, f64)); 10] = [
     ("_per_sec", ("/s", 1.0)),
 ];
 
+/// A series of more points than these is smoothed.
+const DENSE: usize = 64;
+
 /// The unit of a series and what its values are multiplied by to be in it.
 pub fn unit(series: &str) -> (&'static str, f64) {
     SUFFIXES.iter().find(|(suffix, _)| series.ends_with(suffix)).map_or(("", 1.0), |(_, unit)| *unit)
@@ -30,6 +33,12 @@ pub fn title(series: &str) -> String {
     let mut units = SUFFIXES.iter().filter(|(suffix, _)| suffix.starts_with('_'));
     let stem = units.find_map(|(suffix, _)| series.strip_suffix(suffix)).unwrap_or(series);
     stem.replace('_', " ")
+}
+
+/// Whether a series is smoothed where it is drawn. Few points, as validation has, are not: each is a mean of many images
+/// already. Nor is a learning rate: it was set, and smoothed it would be what was not.
+pub fn is_noisy(series: &str, points: usize) -> bool {
+    points > DENSE && series.split('/').next() != Some("lr")
 }
 
 /// Whether a series is called so, by its name or by its title.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::quantity;
 use super::samples::{self, SampleStep};
 use crate::data::{Dataset, split};
 use crate::record::curve::{Axis, Curve};
@@ -10,9 +11,6 @@ use crate::session::checkpoints::{self, Checkpoint};
 use crate::session::events::{self, EventLine};
 use crate::session::notebook::{Cell, Kept, KeptCell, Notebook};
 use crate::session::{self, Folder, KEY_LOSSES, Listing, Manifest};
-
-/// Fewer points than these are shown as they are: each is a mean of many images already.
-const DENSE: usize = 64;
 
 /// One series.
 #[derive(Debug)]
@@ -198,8 +196,7 @@ fn curves(dir: &std::path::Path, half_life: f64) -> (Vec<Recorded>, Vec<String>)
     let mut problems: Vec<String> = frames.warnings().to_vec();
     let read: Vec<Result<Recorded, String>> = threads::each(&names, |name| {
         let mut curve = Curve::from_series(frames.series(name).map_err(|error| error.to_string())?);
-        // A learning rate is what was set: smoothed it would be what was not.
-        if curve.len() > DENSE && name.split('/').next() != Some("lr") {
+        if quantity::is_noisy(name, curve.len()) {
             curve.set_half_life(half_life);
         }
         Ok(Recorded { name: name.clone(), curve })

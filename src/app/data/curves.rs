@@ -12,6 +12,7 @@ use crate::app::event::Event;
 use crate::app::screens::ScreenKind;
 use crate::record::curve::{Axis, Curve, Grid, Sampled, Values};
 use crate::record::{Column, Mark, Point};
+use crate::report::quantity;
 use crate::session::events::EventLine;
 
 mod group;
@@ -212,6 +213,13 @@ pub struct CurvesAnswer {
     pub groups: Vec<Vec<usize>>,
 }
 
+impl CurvesAnswer {
+    /// Whether any curve of it is smoothed.
+    pub fn is_smoothed(&self) -> bool {
+        self.plots.iter().flat_map(|plot| &plot.lines).any(|line| line.smooth_range.is_some())
+    }
+}
+
 /// The thread; it ends with this handle.
 pub struct CurvesThread {
     requests: Sender<CurvesRequest>,
@@ -318,7 +326,11 @@ impl Holder {
             let mut lines = Vec::new();
             for (session, (opened, &axis)) in self.opened.iter_mut().zip(&axes).enumerate() {
                 let Some(curve) = opened.curve_mut(&want.series) else { continue };
-                curve.set_half_life(if is_noisy(&want.series, curve) { request.half_life } else { 0.0 });
+                curve.set_half_life(if quantity::is_noisy(&want.series, curve.len()) {
+                    request.half_life
+                } else {
+                    0.0
+                });
                 let grid = Grid::new(axis, from, to, request.columns).log(request.log_x);
                 lines.push(line(curve, session, grid, request.crosshair));
             }
@@ -379,12 +391,6 @@ impl Holder {
         });
         curves.filter(|(from, to)| from.is_finite() && to.is_finite()).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
-}
-
-/// Few points, as validation has, are shown as they are: each is a mean of many images already. So are learning rates,
-/// which are set and not measured.
-fn is_noisy(series: &str, curve: &Curve) -> bool {
-    curve.len() > 64 && !series.starts_with("lr/")
 }
 
 /// Where a point stands on an axis.

@@ -45,8 +45,6 @@ use pane::Scene;
 pub enum Purpose {
     /// Which charts.
     Filter,
-    /// A learning rate.
-    LearningRate,
     /// Whether the session is to end.
     Stop(String),
 }
@@ -531,9 +529,6 @@ impl Screen for Run {
                 self.first = 0;
                 self.arrange();
                 self.ask(cx);
-            }
-            layers::Purpose::Run(Purpose::LearningRate) => {
-                self.request(Request::Set { key: "lr".to_owned(), value: text.trim().to_owned() }, cx);
             }
             layers::Purpose::Run(Purpose::Stop(id)) => cx.command(id, Request::Stop),
             _ => {}

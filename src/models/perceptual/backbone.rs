@@ -6,7 +6,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::winograd::Winograd;
 use crate::models::params::{Layout, Params};
 
-/// Threads of libtorch up to which [`Winograd`] is the faster way.
+/// Threads of libtorch up to which [`Winograd`] was seen to be the faster way: with two, 1.27x on 512 pixels.
 const FEW_THREADS: i32 = 2;
 
 /// One of the three.

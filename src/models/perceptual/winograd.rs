@@ -23,8 +23,6 @@ const POINTS: usize = SIDE * SIDE;
 const LANES: usize = 8;
 /// Tiles between two matrix products: enough to keep those busy, few enough for the caches.
 const TILES: usize = 128;
-/// Below this many filters transforms cost more than the products save.
-const FEWEST_OUTPUTS: i64 = 64;
 
 /// A convolution with its weights at the points; a `ReLU` follows it.
 #[derive(Debug)]
@@ -37,12 +35,11 @@ pub(super) struct Winograd {
 
 impl Winograd {
     /// Of a convolution of stride 1 that keeps the size, weight `[outputs, inputs, k, k]` and bias `[outputs]`, where it
-    /// is on a CPU and gains by this.
+    /// is on a CPU and of a kernel and numbers of channels that this can do.
     pub fn new(weight: &Tensor, bias: &Tensor) -> Result<Option<Self>, TchError> {
         let (outputs, inputs, kernel, width) = weight.size4()?;
         let is_whole = [inputs, outputs].iter().all(|channels| channels % LANES as i64 == 0);
-        let is_worth_it = outputs >= FEWEST_OUTPUTS;
-        if weight.device() != Device::Cpu || !(matches!(kernel, 3 | 5) && width == kernel && is_whole && is_worth_it) {
+        if weight.device() != Device::Cpu || !(matches!(kernel, 3 | 5) && width == kernel && is_whole) {
             return Ok(None);
         }
         // Each point's row: powers of the point, over the product of its differences from the others.
@@ -303,14 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_gain_or_not_fit_is_left_to_libtorch() {
+    fn what_does_not_fit_is_left_to_libtorch() {
         let of = |shape: [i64; 4]| {
             let weight = init::normal(1, "weight", &shape, 0.05).unwrap();
             Winograd::new(&weight, &Tensor::zeros([shape[0]], (Kind::Float, Device::Cpu))).unwrap().is_some()
         };
         assert!(of([128, 128, 3, 3]));
         assert!(!of([128, 128, 1, 1]) && !of([128, 64, 11, 11]), "other kernels");
-        assert!(!of([56, 128, 3, 3]), "few filters");
         assert!(!of([132, 128, 3, 3]) && !of([128, 68, 3, 3]), "channels that are no multiple of the lanes");
     }
 

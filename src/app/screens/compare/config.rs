@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::app::screens::compare::entry;
 use crate::app::screens::compare::{Compare, Part, padded};
 use crate::app::shared::Shared;
 use crate::app::text;
@@ -39,14 +40,19 @@ pub fn draw(compare: &Compare, shared: &Shared, area: Rect, buffer: &mut Buffer)
     let value = (room / columns).saturating_sub(2);
     let base = compare.entries.get(compare.base()).and_then(|entry| place(compare, &entry.ids[0])).unwrap_or(0);
     let shown = in_view(compare, base, columns);
-    let name = |id: &String| shared.listing(id).map_or_else(|| id.clone(), |listing| listing.name.clone());
+    let alone = entry::entries(&compare.sessions, &[], shared);
     for (column, &session) in shown.iter().enumerate() {
         let x = body.x + (key + column * (value + 2)) as u16 + 2;
         let id = &compare.sessions[session];
-        let label =
-            if compare.sessions.iter().filter(|it| name(it) == name(id)).count() > 1 { id.clone() } else { name(id) };
         let style = theme.series[shared.colour(id) % theme.series.len()];
-        text::put(buffer, x, body.y, body.right(), &text::fit_ends(&label, value, shared.glyphs.ellipsis), style);
+        text::put(
+            buffer,
+            x,
+            body.y,
+            body.right(),
+            &text::fit_ends(&alone[session].label, value, shared.glyphs.ellipsis),
+            style,
+        );
     }
     for (line, row) in rows.iter().skip(compare.first_key).take(rows_in(area)).enumerate() {
         let y = body.y + 1 + line as u16;

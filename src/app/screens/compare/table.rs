@@ -209,9 +209,7 @@ fn heading(compare: &Compare, apart: bool, shared: &Shared, area: Rect, buffer: 
             _ => "of the crosshair, which left and right set in the charts".to_owned(),
         });
     }
-    let plots = compare.answer.iter().flat_map(|answer| &answer.plots);
-    let is_smoothed = plots.flat_map(|plot| &plot.lines).any(|line| line.smooth_range.is_some());
-    if is_smoothed {
+    if compare.answer.as_ref().is_some_and(CurvesAnswer::is_smoothed) {
         words.push(format!("smoothed over {} steps", number::value(compare.half_life())));
     }
     if compare.entries.len() > 1 {

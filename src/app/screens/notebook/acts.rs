@@ -212,19 +212,22 @@ fn shift(notebook: &mut Notebook, up: bool, cx: &mut Cx<'_>) {
 }
 
 /// Said at the first press.
-const INTERRUPT_AGAIN: &str = "i again interrupts: kills cell process; variables lost, definitions kept";
 const RESTART_AGAIN: &str = "0 again restarts the kernel: all that cells made is forgotten";
+
+fn interrupt_again() -> String {
+    format!("i again interrupts: {INTERRUPT}")
+}
 
 fn interrupt(notebook: &mut Notebook, again: bool, cx: &mut Cx<'_>) {
     if !notebook.runner.is_executing() {
         cx.say("no cell runs", Tone::Plain);
     } else if again {
-        cx.toasts.retract(INTERRUPT_AGAIN);
+        cx.toasts.retract(&interrupt_again());
         let todo = notebook.runner.interrupt(cx.shared.now);
         notebook.carry_out(todo, cx);
     } else {
         notebook.pressed = Some(Verb::Interrupt);
-        cx.say(INTERRUPT_AGAIN, Tone::Warn);
+        cx.say(interrupt_again(), Tone::Warn);
     }
 }
 

@@ -202,10 +202,7 @@ fn empty(shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let lines = [
         ("no cells yet: press enter and type one", theme.text),
         ("", theme.dim),
-        (
-            "? select step, value, session from metrics where series = 'loss/g' | plot x=step y=value by=session",
-            theme.dim,
-        ),
+        ("? select session, max(step) from metrics group by session", theme.dim),
         ("    a question in SQL about every session, answered at once", theme.dim),
         ("run(\"latest\").metrics().last(5)", theme.dim),
         ("    Rust, compiled by the kernel", theme.dim),

@@ -3,10 +3,10 @@
 use crate::app::action;
 use crate::app::data::Window;
 use crate::app::keymap::Binding;
-use crate::app::layers::{self, Confirm, Layer, Prompt};
+use crate::app::layers::{self, Confirm, Layer};
 use crate::app::screens::ScreenKind;
 use crate::app::screens::run::{HALF_LIVES, Pane, Purpose, Run, Settings, ask_filter, grid, view};
-use crate::app::screens::sessions::steer::takes_commands;
+use crate::app::screens::sessions::steer;
 use crate::app::shared::Cx;
 use crate::app::toast::Tone;
 use crate::session::State;
@@ -191,19 +191,9 @@ pub fn act(run: &mut Run, verb: Verb, cx: &mut Cx<'_>) {
         Verb::Checkpoint => run.request(Request::Checkpoint, cx),
         Verb::Sample => run.request(Request::Sample, cx),
         Verb::LearningRate => {
-            let Some(listing) = cx.shared.opened().cloned() else { return };
-            if !takes_commands("set lr", &listing, cx) {
-                return;
+            if let Some(listing) = cx.shared.opened().cloned() {
+                steer::ask_lr(&listing, cx);
             }
-            let now = listing.first_of(&["lr/generator", "lr/adapter", "lr"]).map(|(_, it)| it.value);
-            let prompt = Prompt::new(
-                "learning rate",
-                &now.map(|lr| format!("{lr:e}")).unwrap_or_default(),
-                layers::Purpose::Run(Purpose::LearningRate),
-            )
-            .help("the base rate, before schedule and per-network factors; takes effect at the next step")
-            .check(rate);
-            cx.open(Layer::Prompt(prompt));
         }
     }
     run.reveal();
@@ -228,14 +218,6 @@ fn ask_stop(run: &mut Run, cx: &mut Cx<'_>) {
             cx.open(Layer::Confirm(confirm));
         }
         _ => run.request(Request::Stop, cx),
-    }
-}
-
-fn rate(text: &str) -> Result<(), String> {
-    match text.trim().parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate >= 0.0 => Ok(()),
-        Ok(_) => Err("a learning rate is finite and not below zero".to_owned()),
-        Err(_) => Err(format!("`{}` is no number; write it like 1e-4", text.trim())),
     }
 }
 

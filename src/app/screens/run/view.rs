@@ -216,8 +216,7 @@ fn footnote(run: &Run, answer: &CurvesAnswer, shared: &Shared, area: Rect, buffe
         (false, XAxis::Wall | XAxis::Relative) => format!("{dot}{} in view", title::duration(to - from)),
         (false, _) => format!("{dot}{} to {}", number::value(from), number::value(to)),
     });
-    let is_smoothed = answer.plots.iter().flat_map(|plot| &plot.lines).any(|line| line.smooth_range.is_some());
-    if is_smoothed {
+    if answer.is_smoothed() {
         words.push_str(&format!("{dot}smoothed over {} steps", number::value(run.half_life())));
     }
     let newest = answer.plots.iter().flat_map(|plot| &plot.lines).filter_map(|line| Some(line.last?.time_ns)).max();

@@ -32,7 +32,7 @@ pub fn act(verb: Verb, listing: &Listing, cx: &mut Cx<'_>) {
 }
 
 /// Whether the session's process can be asked for `what`; if not, why is said.
-pub fn takes_commands(what: &str, listing: &Listing, cx: &mut Cx<'_>) -> bool {
+fn takes_commands(what: &str, listing: &Listing, cx: &mut Cx<'_>) -> bool {
     let name = &listing.name;
     let why = match listing.state {
         Some(State::Running | State::Paused) => return true,
@@ -55,7 +55,8 @@ fn ask_stop(listing: &Listing, cx: &mut Cx<'_>) {
     }
 }
 
-fn ask_lr(listing: &Listing, cx: &mut Cx<'_>) {
+/// Ask for a learning rate, of a session that can take one.
+pub fn ask_lr(listing: &Listing, cx: &mut Cx<'_>) {
     if !takes_commands("set lr", listing, cx) {
         return;
     }
